@@ -1,0 +1,200 @@
+import type { Checksum } from "./checksum.ts";
+import { BucketlineError, type Reason } from "./errors.ts";
+import type { FileFacts } from "./ports/file-system.ts";
+
+export const FILE_STATES = ["PENDING", "IN_PROGRESS", "UPLOADED", "FAILED", "SKIPPED", "REMOVED"] as const;
+export type FileState = (typeof FILE_STATES)[number];
+
+/** What the scanner or an open descriptor says of a source file. */
+export interface SourceFacts {
+  /** Bytes. */
+  readonly size: number;
+  readonly mtimeNs: bigint;
+  /** `dev:ino:size:mtimeNs:ctimeNs`; two equal fingerprints mean the same, untouched file. */
+  readonly fingerprint: string;
+}
+
+export function sourceFacts(facts: FileFacts): SourceFacts {
+  const { dev, ino, size, mtimeNs, ctimeNs } = facts;
+  return { size, mtimeNs, fingerprint: `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}` };
+}
+
+/** One transfer in flight, pinned to one fingerprint and one part size from its first byte to its last. */
+export interface Transfer {
+  /** Goes into the object's metadata and tells our write of just these bytes from any other. */
+  readonly token: string;
+  readonly key: string;
+  readonly fingerprint: string;
+  /** Bytes per part but the last. */
+  readonly partSize: number;
+  /** Null from the moment we intend to begin until the store has told us the id. */
+  readonly multipartId: string | null;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+}
+
+/** One part the store has acknowledged. */
+export interface FinishedPart {
+  /** 1 … 10,000 */
+  readonly partNumber: number;
+  readonly size: number;
+  readonly etag: string;
+  readonly checksum: Checksum;
+}
+
+/** What proves that the bucket holds the file: written in the same transaction as UPLOADED. */
+export interface Evidence {
+  readonly key: string;
+  readonly size: number;
+  readonly etag: string;
+  readonly versionId: string | null;
+  readonly checksum: Checksum;
+  /** Of the source, when its bytes were read. */
+  readonly fingerprint: string;
+  /** Milliseconds since 1970. */
+  readonly uploadedAt: number;
+}
+
+/** One file of one upload: a row of the ledger. Identity: `uploadId` and `path`. */
+export interface FileRecord extends SourceFacts {
+  readonly uploadId: string;
+  /** Relative to the source folder, with "/". */
+  readonly path: string;
+  readonly state: FileState;
+  /** Goes up by one with every write; a write names the revision that it read (compare and set). */
+  readonly revision: number;
+  readonly key: string;
+  /** Transfers begun since the file was last queued afresh. */
+  readonly attempts: number;
+  /** Milliseconds since 1970 before which nobody takes a PENDING file; for FAILED ones, when it is queued again. 0: at once. */
+  readonly nextAttemptAt: number;
+  /** Who holds an IN_PROGRESS file. */
+  readonly owner: string | null;
+  /** Goes up by one with every claim. */
+  readonly fence: number;
+  /** Why FAILED or SKIPPED; for PENDING, why the last attempt did not succeed. */
+  readonly reason: Reason | null;
+  readonly transfer: Transfer | null;
+  /** The object that stands in the bucket, from the last success; kept while a newer version is on its way. */
+  readonly evidence: Evidence | null;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+export type FileAction =
+  | { readonly type: "claim"; readonly owner: string }
+  /** The transfer that is about to begin; null when the last one was given up and nothing of it remains. */
+  | { readonly type: "transfer"; readonly transfer: Transfer | null; readonly facts?: SourceFacts }
+  | { readonly type: "parts" }
+  /** What was left of a transfer nobody works on has been aborted. */
+  | { readonly type: "cleaned" }
+  | { readonly type: "uploaded"; readonly evidence: Evidence; readonly facts: SourceFacts }
+  /** The owner gives the file back, or is dead. `burnt`: the attempt counts. */
+  | { readonly type: "release"; readonly burnt: boolean }
+  | { readonly type: "retry"; readonly reason: Reason; readonly nextAttemptAt: number; readonly facts?: SourceFacts; readonly burnt: boolean }
+  | { readonly type: "fail"; readonly reason: Reason; readonly nextAttemptAt: number }
+  /** The scan saw other facts than the record has. */
+  | { readonly type: "changed"; readonly facts: SourceFacts; readonly key: string; readonly nextAttemptAt: number }
+  | { readonly type: "requeue" }
+  | { readonly type: "skip"; readonly reason: Reason; readonly facts?: SourceFacts }
+  | { readonly type: "remove" };
+
+/** From which states an action may start, and where it leads (null: stays). The only place that knows. */
+export const FILE_TRANSITIONS: Readonly<
+  Record<FileAction["type"], { readonly from: readonly FileState[]; readonly to: FileState | null }>
+> = {
+  claim: { from: ["PENDING"], to: "IN_PROGRESS" },
+  transfer: { from: ["IN_PROGRESS"], to: "IN_PROGRESS" },
+  parts: { from: ["IN_PROGRESS"], to: "IN_PROGRESS" },
+  cleaned: { from: ["PENDING", "UPLOADED", "FAILED", "SKIPPED", "REMOVED"], to: null },
+  uploaded: { from: ["IN_PROGRESS"], to: "UPLOADED" },
+  release: { from: ["IN_PROGRESS"], to: "PENDING" },
+  retry: { from: ["IN_PROGRESS"], to: "PENDING" },
+  fail: { from: ["IN_PROGRESS"], to: "FAILED" },
+  changed: { from: ["PENDING", "UPLOADED", "FAILED", "SKIPPED", "REMOVED"], to: "PENDING" },
+  requeue: { from: ["PENDING", "FAILED"], to: "PENDING" },
+  skip: { from: ["PENDING", "IN_PROGRESS", "UPLOADED", "FAILED", "SKIPPED", "REMOVED"], to: "SKIPPED" },
+  remove: { from: ["PENDING", "IN_PROGRESS", "UPLOADED", "FAILED", "SKIPPED"], to: "REMOVED" },
+};
+
+/**
+ * The next record. The only code that changes a file's state.
+ * @param now milliseconds since 1970
+ * @throws BucketlineError `INVALID_TRANSITION`
+ */
+export function reduceFile(file: FileRecord, action: FileAction, now: number): FileRecord {
+  const { from, to } = FILE_TRANSITIONS[action.type];
+  if (!from.includes(file.state)) {
+    throw new BucketlineError("INVALID_TRANSITION", `File ${file.path} is ${file.state}: cannot ${action.type}.`);
+  }
+  const moved = { ...file, state: to ?? file.state, revision: file.revision + 1, updatedAt: now };
+  return { ...moved, ...fileChange(file, action) };
+}
+
+function fileChange(file: FileRecord, action: FileAction): Partial<FileRecord> {
+  switch (action.type) {
+    case "claim":
+      return { owner: action.owner, fence: file.fence + 1, attempts: file.attempts + 1 };
+    case "transfer":
+      return { transfer: action.transfer, ...factsOf(action.facts) };
+    case "parts":
+      return {};
+    case "cleaned":
+      return { transfer: null };
+    case "uploaded":
+      return { ...FREE, ...factsOf(action.facts), evidence: action.evidence, transfer: null, reason: null, attempts: 0 };
+    case "release":
+      return { ...FREE, attempts: action.burnt ? file.attempts : Math.max(0, file.attempts - 1) };
+    case "retry":
+      return {
+        ...FREE,
+        ...factsOf(action.facts),
+        reason: action.reason,
+        nextAttemptAt: action.nextAttemptAt,
+        attempts: action.burnt ? file.attempts : Math.max(0, file.attempts - 1),
+      };
+    case "fail":
+      return { ...FREE, reason: action.reason, nextAttemptAt: action.nextAttemptAt };
+    case "changed":
+      return { ...factsOf(action.facts), key: action.key, nextAttemptAt: action.nextAttemptAt, attempts: 0, reason: null };
+    case "requeue":
+      return { attempts: 0, nextAttemptAt: 0, reason: null };
+    case "skip":
+      return { ...FREE, ...factsOf(action.facts), reason: action.reason };
+    case "remove":
+      return { ...FREE, reason: null };
+  }
+}
+
+const FREE = { owner: null, nextAttemptAt: 0 } as const;
+
+function factsOf(facts: SourceFacts | undefined): Partial<SourceFacts> {
+  return facts ? { size: facts.size, mtimeNs: facts.mtimeNs, fingerprint: facts.fingerprint } : {};
+}
+
+/** The record of a file seen for the first time. */
+export function newFile(
+  init: SourceFacts & Pick<FileRecord, "uploadId" | "path" | "key"> & { nextAttemptAt?: number; skip?: Reason },
+  now: number,
+): FileRecord {
+  return {
+    uploadId: init.uploadId,
+    path: init.path,
+    key: init.key,
+    size: init.size,
+    mtimeNs: init.mtimeNs,
+    fingerprint: init.fingerprint,
+    state: init.skip ? "SKIPPED" : "PENDING",
+    revision: 1,
+    attempts: 0,
+    nextAttemptAt: init.nextAttemptAt ?? 0,
+    owner: null,
+    fence: 0,
+    reason: init.skip ?? null,
+    transfer: null,
+    evidence: null,
+    createdAt: now,
+    updatedAt: now,
+  };
+}

@@ -1,0 +1,65 @@
+/** What a stat says of one directory entry. Times in nanoseconds, sizes in bytes. */
+export interface FileFacts {
+  readonly kind: EntryKind;
+  readonly size: number;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+  readonly dev: bigint;
+  readonly ino: bigint;
+}
+
+export type EntryKind = "file" | "folder" | "link" | "other";
+
+export interface FolderEntry {
+  /** The entry's name. Where the bytes on disk are no valid UTF-8: a readable rendering that cannot be opened. */
+  readonly name: string;
+  readonly kind: EntryKind;
+  /** False when the name's bytes are not valid UTF-8, so that no S3 key can carry it. */
+  readonly validName: boolean;
+}
+
+/**
+ * One source folder, pinned by its real path. Relative paths use "/" and never start with it; "" is the folder itself.
+ *
+ * Guarantees: no method blocks on FIFOs, sockets or devices. `open` only ever hands out a regular file that lies inside
+ * the root *as opened*: the check is made on the open descriptor, so a swapped folder or link cannot lead outside.
+ */
+export interface SourceRoot {
+  /** Absolute real path. */
+  readonly path: string;
+  /** Identity of the folder when it was opened. */
+  readonly facts: FileFacts;
+  /**
+   * Entries of one folder, in no particular order.
+   * @throws SourceError `SOURCE_NOT_FOUND`, `SOURCE_NOT_A_FOLDER`, `SOURCE_NOT_READABLE`
+   */
+  readFolder(path: string): Promise<FolderEntry[]>;
+  /**
+   * Facts of one entry, of a link's target when `follow` is true.
+   * @returns undefined when there is no such entry (any more)
+   * @throws SourceError `SOURCE_NOT_READABLE`, `SOURCE_OUTSIDE_ROOT` (a followed link leads outside)
+   */
+  stat(path: string, options?: { readonly follow?: boolean }): Promise<FileFacts | undefined>;
+  /**
+   * Opens one regular file for reading.
+   * @throws SourceError `SOURCE_NOT_FOUND`, `SOURCE_NOT_READABLE`, `SOURCE_NOT_REGULAR`, `SOURCE_OUTSIDE_ROOT`
+   */
+  open(path: string, options?: { readonly follow?: boolean }): Promise<OpenFile>;
+}
+
+export interface OpenFile {
+  /** Facts of the open descriptor. */
+  stat(): Promise<FileFacts>;
+  /** Fills `target` from byte `position`; returns how many bytes it got, fewer only at the end of the file. */
+  read(target: Uint8Array, position: number): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** Where source folders live. `NodeFileSystem` is the real one; tests hand it another `fs` (memfs). */
+export interface FileSystem {
+  /**
+   * Opens a source folder.
+   * @throws SourceError `SOURCE_NOT_FOUND`, `SOURCE_NOT_A_FOLDER`, `SOURCE_NOT_READABLE`
+   */
+  openRoot(path: string): Promise<SourceRoot>;
+}

@@ -1,0 +1,185 @@
+import type { Checksum } from "../checksum.ts";
+
+/** What a store can do. The engine asks the store, not the user. Sizes in bytes. */
+export interface ObjectStoreCapabilities {
+  /** The store checks the checksums we send and reports them back (echo or HEAD). */
+  readonly checksums: boolean;
+  /** `WriteCondition` is honoured on put and complete. */
+  readonly conditionalWrites: boolean;
+  /** Largest body of one put. S3: 5 GiB. */
+  readonly maxPutSize: number;
+  /** Smallest part but the last. S3: 5 MiB. */
+  readonly minPartSize: number;
+  /** Largest part. S3: 5 GiB. */
+  readonly maxPartSize: number;
+  /** Most parts of one object. S3: 10,000. */
+  readonly maxParts: number;
+}
+
+/** How an object is stored. Everything optional; the store's own default applies. */
+export interface ObjectSettings {
+  readonly contentType?: string;
+  readonly cacheControl?: string;
+  readonly contentDisposition?: string;
+  readonly contentEncoding?: string;
+  readonly contentLanguage?: string;
+  /** S3 storage class, such as `STANDARD_IA`. */
+  readonly storageClass?: string;
+  /** `AES256` (SSE-S3), `aws:kms` or `aws:kms:dsse`. */
+  readonly serverSideEncryption?: string;
+  readonly kmsKeyId?: string;
+  /** Canned ACL, such as `bucket-owner-full-control`. */
+  readonly acl?: string;
+  readonly tags?: Readonly<Record<string, string>>;
+  /** User metadata. Names starting with `bucketline-` are ours. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Account id that must own the bucket; S3 answers 403 otherwise. */
+  readonly expectedBucketOwner?: string;
+}
+
+/** Write only when no object has the key (`ifNoneMatch`), or only over the object with this ETag (`ifMatch`). */
+export type WriteCondition = { readonly ifNoneMatch: "*" } | { readonly ifMatch: string };
+
+export interface ObjectAddress {
+  readonly bucket: string;
+  readonly key: string;
+  readonly expectedBucketOwner?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface MultipartAddress extends ObjectAddress {
+  readonly multipartId: string;
+}
+
+interface ObjectWrite extends ObjectAddress {
+  readonly settings: ObjectSettings;
+  /** Kept in the object's metadata; HEAD gives it back. Tells our own write from anybody else's. */
+  readonly token: string;
+}
+
+export interface PutObjectRequest extends ObjectWrite {
+  readonly body: Uint8Array;
+  readonly checksum: Checksum;
+  readonly condition?: WriteCondition | undefined;
+}
+
+export interface PutStreamRequest extends ObjectWrite {
+  readonly body: AsyncIterable<Uint8Array>;
+  readonly partSize: number;
+}
+
+export type CreateMultipartRequest = ObjectWrite;
+
+export interface UploadPartRequest extends MultipartAddress {
+  /** 1 … `maxParts`. */
+  readonly partNumber: number;
+  readonly body: Uint8Array;
+  readonly checksum: Checksum;
+}
+
+export interface CompleteMultipartRequest extends MultipartAddress {
+  /** Every part, in ascending order of number. */
+  readonly parts: readonly { readonly partNumber: number; readonly etag: string; readonly checksum: Checksum }[];
+  /** Bytes of the whole object; the store refuses to complete anything else. */
+  readonly size: number;
+  /** Of the whole object. */
+  readonly checksum: Checksum;
+  readonly condition?: WriteCondition | undefined;
+}
+
+/** What the answer to a write said. `checksum` is missing when the store did not echo one. */
+export interface WriteReceipt {
+  readonly etag: string;
+  readonly versionId?: string | undefined;
+  readonly checksum?: Checksum | undefined;
+}
+
+export interface ObjectFacts {
+  readonly size: number;
+  readonly etag: string;
+  readonly versionId?: string | undefined;
+  /** Of the whole object, when the store knows one of that kind. */
+  readonly checksum?: Checksum | undefined;
+  /** The token of the write that made the object, when it was one of ours. */
+  readonly token?: string | undefined;
+}
+
+export interface ListedPart {
+  readonly partNumber: number;
+  readonly size: number;
+  readonly etag: string;
+  readonly checksum?: Checksum | undefined;
+}
+
+export interface ListedMultipart {
+  readonly key: string;
+  readonly multipartId: string;
+  /** Milliseconds since 1970 on the store's clock. */
+  readonly initiatedAt: number;
+}
+
+/**
+ * Where objects go: S3 or anything that can play its part.
+ *
+ * Guarantees an adapter gives:
+ * - A resolved write is durable and readable (read-after-write).
+ * - `checksum` in a request is verified by the store before the write becomes visible, when `capabilities.checksums`.
+ * - A request body is not read any more once its promise has settled; the caller may reuse the buffer.
+ * - Every failure is an `ObjectStoreError` with a `kind`; `ambiguous` is true when the write may have happened all the
+ *   same. An aborted signal rejects with the signal's reason. The adapter classifies and never retries.
+ * - Nothing is kept between calls but connections: any method may be called in any order after a crash.
+ */
+export interface ObjectStore {
+  readonly capabilities: ObjectStoreCapabilities;
+
+  /**
+   * Asks whether the bucket is there and may be used.
+   * @throws ObjectStoreError `bucketMissing`, `denied`, `credentials`, `wrongRegion`, `transient` …
+   */
+  checkBucket(request: {
+    readonly bucket: string;
+    readonly expectedBucketOwner?: string | undefined;
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<void>;
+
+  /** Stores one object of known bytes in one request. */
+  putObject(request: PutObjectRequest): Promise<WriteReceipt>;
+
+  /** Stores a stream of unknown length; not resumable. Rejects without leaving a multipart upload behind where it can. */
+  putStream(request: PutStreamRequest): Promise<WriteReceipt & { readonly size: number }>;
+
+  /** Facts of an object, or undefined when there is none. */
+  headObject(request: ObjectAddress): Promise<ObjectFacts | undefined>;
+
+  /** Begins a multipart upload. The whole-object checksum is of kind "full object". */
+  createMultipart(request: CreateMultipartRequest): Promise<{ readonly multipartId: string }>;
+
+  /** Stores one part; storing the same number again replaces it. */
+  uploadPart(request: UploadPartRequest): Promise<WriteReceipt>;
+
+  /**
+   * Every part the store holds, ascending by number, all pages.
+   * @throws ObjectStoreError `notFound` when the multipart upload is not known (any more)
+   */
+  listParts(request: MultipartAddress): Promise<ListedPart[]>;
+
+  /**
+   * Makes the object from its parts. An answer of 200 that carries an error is a rejection.
+   * @throws ObjectStoreError `notFound` when the multipart upload is not known (any more)
+   */
+  completeMultipart(request: CompleteMultipartRequest): Promise<WriteReceipt>;
+
+  /** Resolves once the store no longer knows the multipart upload, also when it never did. */
+  abortMultipart(request: MultipartAddress): Promise<void>;
+
+  /** Unfinished multipart uploads whose key starts with `prefix`, in key order, all pages. */
+  listMultiparts(request: {
+    readonly bucket: string;
+    readonly prefix: string;
+    readonly expectedBucketOwner?: string | undefined;
+    readonly signal?: AbortSignal | undefined;
+  }): AsyncIterable<ListedMultipart>;
+
+  /** Closes connections. No other method may be called afterwards. */
+  close(): Promise<void>;
+}
