@@ -1,0 +1,67 @@
+import type { Reason } from "./errors.ts";
+import type { FileRecord, SourceFacts } from "./file.ts";
+
+/** What the scan says of one path. */
+export type Sighting =
+  | { readonly kind: "file"; readonly facts: SourceFacts }
+  | { readonly kind: "skipped"; readonly reason: Reason }
+  /** Not there, in a folder that was read. */
+  | { readonly kind: "absent" };
+
+export type Decision = "nothing" | "add" | "addSkipped" | "changed" | "requeue" | "skip" | "remove";
+
+/**
+ * What a sighting does to the ledger.
+ *
+ * | record                 | file, same        | file, other       | skipped            | absent                        |
+ * |------------------------|-------------------|-------------------|--------------------|-------------------------------|
+ * | none                   | add               | add               | addSkipped         | –                             |
+ * | PENDING                | nothing           | changed           | skip *             | requeue (the worker settles)  |
+ * | IN_PROGRESS            | nothing (the worker sees what it opened; the next scan sees the rest)                 ||||
+ * | UPLOADED               | nothing           | changed           | skip               | remove                        |
+ * | FAILED                 | nothing           | changed           | skip *             | remove *                      |
+ * | SKIPPED                | changed           | changed           | nothing, or skip   | remove                        |
+ * | REMOVED                | changed           | changed           | skip               | nothing                       |
+ *
+ * "Other" means another size, mtime, ctime or inode; the device number is left out, it may differ after a reboot.
+ * A worker settles by checksum whether a file whose size and mtime are the same has to be sent again.
+ * `*` requeue instead while a transfer is left behind: only a worker can abort it.
+ */
+export function decide(known: FileRecord | undefined, sighting: Sighting): Decision {
+  if (!known) return ABSENT_FROM_LEDGER[sighting.kind];
+  if (known.state === "IN_PROGRESS") return "nothing";
+  switch (sighting.kind) {
+    case "file":
+      return known.state === "SKIPPED" || known.state === "REMOVED" || differs(known, sighting.facts) ? "changed" : "nothing";
+    case "skipped":
+      if (known.transfer) return requeueOnce(known);
+      return known.state === "SKIPPED" && known.reason?.code === sighting.reason.code ? "nothing" : "skip";
+    case "absent":
+      if (known.state === "REMOVED") return "nothing";
+      return known.transfer || known.state === "PENDING" ? requeueOnce(known) : "remove";
+  }
+}
+
+const ABSENT_FROM_LEDGER = { file: "add", skipped: "addSkipped", absent: "nothing" } as const;
+
+/** A file that is due already needs no second write. */
+function requeueOnce(known: FileRecord): Decision {
+  return known.state === "PENDING" && known.nextAttemptAt === 0 ? "nothing" : "requeue";
+}
+
+function differs(known: FileRecord, facts: SourceFacts): boolean {
+  return known.fingerprint !== facts.fingerprint && withoutDevice(known.fingerprint) !== withoutDevice(facts.fingerprint);
+}
+
+function withoutDevice(fingerprint: string): string {
+  return fingerprint.slice(fingerprint.indexOf(":"));
+}
+
+/**
+ * How long a file must still be left alone until it has been quiet for the threshold. All in milliseconds.
+ * A modification time in the future says nothing, so the whole threshold is waited.
+ */
+export function quietDelay(mtimeNs: bigint, now: number, thresholdMs: number): number {
+  const age = now - Number(mtimeNs / 1_000_000n);
+  return age < 0 ? thresholdMs : Math.max(0, thresholdMs - age);
+}

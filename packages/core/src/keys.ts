@@ -1,0 +1,85 @@
+import { InputError, type Reason } from "./errors.ts";
+
+/** S3's limit on an object key, in UTF-8 bytes (Amazon S3 User Guide, "Naming Amazon S3 objects"). */
+export const MAX_KEY_BYTES = 1024;
+
+const PLACEHOLDERS = ["id", "path", "dir", "name", "ext", "yyyy", "mm", "dd"] as const;
+type Placeholder = (typeof PLACEHOLDERS)[number];
+
+/** Makes the object key of a file. */
+export interface KeyTemplate {
+  /** Whether two paths can never get one key, so that nobody has to look for collisions. */
+  readonly injective: boolean;
+  key(path: string, mtimeNs: bigint): string;
+}
+
+/**
+ * `{path}` relative path · `{dir}` its folder without trailing slash, empty at the top · `{name}` file name without
+ * extension · `{ext}` extension with its dot · `{id}` upload id · `{yyyy} {mm} {dd}` UTC date of the last modification. Slashes that an empty
+ * `{dir}` would leave doubled or leading are dropped.
+ * @throws InputError `INVALID_KEY_TEMPLATE`
+ */
+export function compileKeyTemplate(template: string, uploadId: string): KeyTemplate {
+  const pieces = template.split(/\{([^{}]*)\}/);
+  for (const [index, piece] of pieces.entries()) {
+    const known = (PLACEHOLDERS as readonly string[]).includes(piece);
+    if (index % 2 === 1 ? !known : /[{}]/.test(piece)) {
+      throw new InputError("INVALID_KEY_TEMPLATE", `Key template ${JSON.stringify(template)}: unknown placeholder near ${JSON.stringify(piece)}. Use ${PLACEHOLDERS.map((p) => `{${p}}`).join(" ")}.`);
+    }
+  }
+  if (!pieces.some((piece, index) => index % 2 === 1 && (piece === "path" || piece === "name"))) {
+    throw new InputError("INVALID_KEY_TEMPLATE", `Key template ${JSON.stringify(template)} names no file: use {path} or {name}.`);
+  }
+  const value = (index: number, path: string, mtimeNs: bigint) =>
+    placeholderValue(pieces[index] as Placeholder, uploadId, path, mtimeNs);
+  return {
+    injective: isInjective(pieces),
+    key(path, mtimeNs) {
+      let key = pieces[0] ?? "";
+      for (let index = 1; index < pieces.length; index += 2) key += value(index, path, mtimeNs) + pieces[index + 1];
+      return key.replace(/\/{2,}/g, "/").replace(/^\//, "");
+    },
+  };
+}
+
+/** With `{path}` as the only thing that varies, paths and keys stand one to one. */
+function isInjective(pieces: readonly string[]): boolean {
+  const varying = pieces.filter((piece, index) => index % 2 === 1 && piece !== "id");
+  return varying.length === 1 && varying[0] === "path";
+}
+
+function placeholderValue(placeholder: Placeholder, uploadId: string, path: string, mtimeNs: bigint): string {
+  const slash = path.lastIndexOf("/");
+  const base = path.slice(slash + 1);
+  const dot = base.lastIndexOf(".");
+  switch (placeholder) {
+    case "id":
+      return uploadId;
+    case "path":
+      return path;
+    case "dir":
+      return slash < 0 ? "" : path.slice(0, slash);
+    case "name":
+      return dot > 0 ? base.slice(0, dot) : base;
+    case "ext":
+      return dot > 0 ? base.slice(dot) : "";
+    default:
+      return datePiece(placeholder, mtimeNs);
+  }
+}
+
+function datePiece(placeholder: "yyyy" | "mm" | "dd", mtimeNs: bigint): string {
+  const date = new Date(Number(mtimeNs / 1_000_000n));
+  if (placeholder === "yyyy") return String(date.getUTCFullYear()).padStart(4, "0");
+  const number = placeholder === "mm" ? date.getUTCMonth() + 1 : date.getUTCDate();
+  return String(number).padStart(2, "0");
+}
+
+/** Why the key cannot be used, if so. */
+export function keyProblem(key: string): Reason | undefined {
+  if (key === "") return { code: "INVALID_KEY_TEMPLATE", message: "The key template makes an empty key of this path." };
+  if (key.length * 3 <= MAX_KEY_BYTES) return undefined;
+  const bytes = Buffer.byteLength(key);
+  if (bytes <= MAX_KEY_BYTES) return undefined;
+  return { code: "KEY_TOO_LONG", message: `The key has ${bytes} bytes; ${MAX_KEY_BYTES} are allowed.` };
+}
