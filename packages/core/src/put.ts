@@ -1,0 +1,36 @@
+import { ObjectStoreError } from "./errors.ts";
+import type { Evidence } from "./file.ts";
+import { checkUntouched, evidenceOf, type FileTask, readExactly, type Source } from "./transfer.ts";
+import { confirmByHead, findOurs, settleDoubt } from "./verify.ts";
+
+/**
+ * Sends a small file in one request. All its bytes are in memory and the file is known to be untouched before the first
+ * leaves, so that no mixed object can come to be. After an earlier attempt, the bucket is asked first whether that one
+ * has arrived: its answer may have been lost with a process.
+ */
+export async function putFile(task: FileTask, source: Source): Promise<Evidence> {
+  const { context, file, stop } = task;
+  const loan = await context.buffers.borrow(source.facts.size, stop.abort);
+  try {
+    const checksum = await readExactly(source, file.path, loan.bytes, 0);
+    await checkUntouched(source, file.path);
+    const arrived = file.attempts > 1 ? await findOurs(task, source, checksum) : undefined;
+    if (arrived) return evidenceOf(task, source, arrived, checksum);
+    stop.drain.throwIfAborted();
+    const request = { ...task.address, settings: task.settings, token: source.token, body: loan.bytes, checksum, condition: task.condition };
+    const receipt = await context.objects
+      .putObject(request)
+      .catch((failure: unknown) => settleDoubt(task, source, checksum, failure));
+    if (receipt.checksum !== undefined && receipt.checksum !== checksum) throw misread(task);
+    const verified = receipt.checksum === checksum ? receipt : await confirmByHead(task, source, checksum);
+    task.advance(source.facts.size, source.facts.size);
+    return evidenceOf(task, source, { etag: receipt.etag, versionId: receipt.versionId ?? verified.versionId }, checksum);
+  } finally {
+    loan.release();
+  }
+}
+
+function misread(task: FileTask): ObjectStoreError {
+  const facts = { kind: "integrity", operation: "putObject", bucket: task.bucket, key: task.file.key } as const;
+  return new ObjectStoreError(facts, "the store answered with another checksum than was sent.");
+}

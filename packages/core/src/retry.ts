@@ -1,0 +1,84 @@
+import { BucketlineError, InputError, type ObjectErrorKind, ObjectStoreError, SourceError } from "./errors.ts";
+import type { Random } from "./ports/clock.ts";
+
+export interface RetryPolicy {
+  /** Transfers begun for one file before it is FAILED. Each makes up to three requests per operation. */
+  readonly attempts: number;
+  /** Milliseconds. */
+  readonly baseMs: number;
+  readonly capMs: number;
+}
+
+export const DEFAULT_RETRY: RetryPolicy = { attempts: 5, baseMs: 1_000, capMs: 60_000 };
+
+/**
+ * Exponential backoff with equal jitter: half of the doubled delay is kept, half is random
+ * (Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+ * @param attempt how many attempts have failed, from 1
+ * @returns milliseconds
+ */
+export function backoff(attempt: number, policy: Pick<RetryPolicy, "baseMs" | "capMs">, random: Random): number {
+  const ceiling = Math.min(policy.capMs, policy.baseMs * 2 ** Math.min(attempt - 1, 30));
+  return Math.round(ceiling / 2 + (ceiling / 2) * random());
+}
+
+/**
+ * What follows from a failed attempt.
+ * `retry` the file later (`burnt`: it counts as an attempt) · `failFile` for good · `failUpload`: no file could succeed ·
+ * `remove`: the source is gone · `skip`: not ours to send · `drop`: somebody else has the file.
+ */
+export type Verdict =
+  | { readonly type: "retry"; readonly burnt: boolean }
+  | { readonly type: "failFile" }
+  | { readonly type: "failUpload" }
+  | { readonly type: "remove" }
+  | { readonly type: "skip" }
+  | { readonly type: "drop" };
+
+/**
+ * | kind                                                   | verdict                       |
+ * |--------------------------------------------------------|-------------------------------|
+ * | transient, throttled, integrity, conflict, notFound    | retry, burnt                  |
+ * | credentials                                            | retry, not burnt              |
+ * | bucketMissing, denied, wrongRegion                     | fail the upload               |
+ * | precondition                                           | skip: the object is there     |
+ * | rejected, unsupported                                  | fail the file                 |
+ */
+const VERDICT_OF_KIND: Readonly<Record<ObjectErrorKind, Verdict>> = {
+  transient: { type: "retry", burnt: true },
+  throttled: { type: "retry", burnt: true },
+  integrity: { type: "retry", burnt: true },
+  conflict: { type: "retry", burnt: true },
+  notFound: { type: "retry", burnt: true },
+  credentials: { type: "retry", burnt: false },
+  bucketMissing: { type: "failUpload" },
+  denied: { type: "failUpload" },
+  wrongRegion: { type: "failUpload" },
+  precondition: { type: "skip" },
+  rejected: { type: "failFile" },
+  unsupported: { type: "failFile" },
+};
+
+export function judge(error: unknown): Verdict {
+  if (error instanceof ObjectStoreError) return VERDICT_OF_KIND[error.kind];
+  if (error instanceof SourceError) return judgeSource(error);
+  if (error instanceof BucketlineError) {
+    if (error.code === "FENCE_LOST") return { type: "drop" };
+    if (error instanceof InputError) return { type: "failFile" };
+  }
+  return { type: "retry", burnt: true };
+}
+
+function judgeSource(error: SourceError): Verdict {
+  switch (error.code) {
+    case "SOURCE_NOT_FOUND":
+      return { type: "remove" };
+    case "SOURCE_CHANGED":
+      return { type: "retry", burnt: false };
+    case "SOURCE_NOT_REGULAR":
+    case "SOURCE_OUTSIDE_ROOT":
+      return { type: "skip" };
+    default:
+      return { type: "retry", burnt: true };
+  }
+}

@@ -1,0 +1,145 @@
+import { createHash } from "node:crypto";
+import type { BufferPool } from "./buffers.ts";
+import { type Checksum, crc32Of, formatCrc32 } from "./checksum.ts";
+import { type Emit, emitFile, fileEvent } from "./events.ts";
+import { type Evidence, type FileAction, type FileRecord, type FinishedPart, reduceFile, type SourceFacts, sourceFacts } from "./file.ts";
+import { SourceError } from "./errors.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Clock } from "./ports/clock.ts";
+import type { OpenFile } from "./ports/file-system.ts";
+import type { ObjectSettings, ObjectStore, WriteCondition } from "./ports/object-store.ts";
+import type { FileLedger } from "./ports/state-store.ts";
+import type { ProgressMeter } from "./progress.ts";
+
+/** What every transfer of a service shares. */
+export interface TransferContext {
+  readonly objects: ObjectStore;
+  readonly state: FileLedger;
+  readonly ledger: Ledger;
+  readonly buffers: BufferPool;
+  readonly progress: ProgressMeter;
+  readonly clock: Clock;
+  readonly emit: Emit;
+  /** Bytes. Larger files go in parts. */
+  readonly chunkSize: number;
+  /** Parts of one file in flight at once. */
+  readonly partsAtOnce: number;
+}
+
+/** How a transfer is asked to end early. */
+export interface StopSignals {
+  /** Begin nothing new; what is in flight may finish. */
+  readonly drain: AbortSignal;
+  /** Stop at once. */
+  readonly abort: AbortSignal;
+}
+
+/** One file in the hands of its owner: the record as it stands, and the one way to move it on. */
+export class FileTask {
+  readonly context: TransferContext;
+  readonly bucket: string;
+  readonly settings: ObjectSettings;
+  readonly condition: WriteCondition | undefined;
+  readonly stop: StopSignals;
+  #file: FileRecord;
+
+  constructor(
+    file: FileRecord,
+    target: { readonly bucket: string; readonly settings: ObjectSettings; readonly condition: WriteCondition | undefined },
+    context: TransferContext,
+    stop: StopSignals,
+  ) {
+    this.#file = file;
+    this.context = context;
+    this.bucket = target.bucket;
+    this.settings = target.settings;
+    this.condition = target.condition;
+    this.stop = stop;
+  }
+
+  get file(): FileRecord {
+    return this.#file;
+  }
+
+  get address() {
+    return {
+      bucket: this.bucket,
+      key: this.#file.key,
+      expectedBucketOwner: this.settings.expectedBucketOwner,
+      signal: this.stop.abort,
+    };
+  }
+
+  /**
+   * Moves the record on and tells the event once that is durable.
+   * @throws BucketlineError `FENCE_LOST` when another owner has the file
+   */
+  async apply(action: FileAction, parts?: readonly FinishedPart[]): Promise<void> {
+    const before = this.#file;
+    const after = reduceFile(before, action, this.context.clock.now());
+    this.#file = after;
+    await this.context.ledger.commit(parts ? { before, after, parts } : { before, after });
+    emitFile(this.context.emit, action, after);
+  }
+
+  /** `bytes` of the file are finished, `sent` of them were sent just now. */
+  advance(bytes: number, sent: number): void {
+    this.context.progress.advance(this.#file, bytes, sent);
+    this.context.emit("file:progress", () => ({ ...fileEvent(this.#file), bytes }));
+  }
+}
+
+/** An open source file, pinned to what it was when it was opened. */
+export interface Source {
+  readonly handle: OpenFile;
+  readonly facts: SourceFacts;
+  /** Names these bytes of this file of this upload; the same again after a crash. */
+  readonly token: string;
+}
+
+export async function pinSource(handle: OpenFile, file: FileRecord): Promise<Source> {
+  const facts = sourceFacts(await handle.stat());
+  const identity = JSON.stringify([file.uploadId, file.path, facts.fingerprint]);
+  return { handle, facts, token: createHash("sha256").update(identity).digest("hex").slice(0, 32) };
+}
+
+/**
+ * Reads exactly the bytes that the pinned file has there.
+ * @throws SourceError `SOURCE_CHANGED` when it is shorter by now
+ */
+export async function readExactly(source: Source, path: string, target: Uint8Array, position: number): Promise<Checksum> {
+  const read = await source.handle.read(target, position);
+  if (read < target.length) throw changed(path);
+  return formatCrc32(crc32Of(target));
+}
+
+/**
+ * Asks the open descriptor whether anybody touched the file since it was pinned. Called after the last byte was read and
+ * before an object becomes visible.
+ * @throws SourceError `SOURCE_CHANGED`
+ */
+export async function checkUntouched(source: Source, path: string): Promise<void> {
+  const now = sourceFacts(await source.handle.stat());
+  if (now.fingerprint !== source.facts.fingerprint) throw changed(path);
+}
+
+function changed(path: string): SourceError {
+  return new SourceError("SOURCE_CHANGED", `${path} changed while it was being sent. It is sent again once it is quiet.`);
+}
+
+export function evidenceOf(
+  task: FileTask,
+  source: Source,
+  written: { readonly etag: string; readonly versionId?: string | undefined },
+  checksum: Checksum,
+): Evidence {
+  return {
+    key: task.file.key,
+    size: source.facts.size,
+    etag: written.etag,
+    versionId: written.versionId ?? null,
+    checksum,
+    fingerprint: source.facts.fingerprint,
+    uploadedAt: task.context.clock.now(),
+  };
+}

@@ -1,0 +1,46 @@
+import type { Checksum } from "./checksum.ts";
+import { ObjectStoreError } from "./errors.ts";
+import type { ObjectFacts, WriteReceipt } from "./ports/object-store.ts";
+import type { FileTask, Source } from "./transfer.ts";
+
+/**
+ * Whether the object in the bucket is the one our write of these bytes makes: our token, our size and, where the store
+ * reports checksums, our checksum.
+ */
+function isOurs(task: FileTask, object: ObjectFacts, source: Source, checksum: Checksum): boolean {
+  const proven = object.checksum === checksum || (!task.context.objects.capabilities.checksums && !object.checksum);
+  return object.token === source.token && object.size === source.facts.size && proven;
+}
+
+/** The object that stands there, if it is the one that we meant to write. Settles every doubt by evidence. */
+export async function findOurs(task: FileTask, source: Source, checksum: Checksum): Promise<WriteReceipt | undefined> {
+  const object = await task.context.objects.headObject(task.address);
+  return object && isOurs(task, object, source, checksum) ? object : undefined;
+}
+
+/**
+ * A write that failed may have happened all the same: its answer was lost, or an earlier try of it met its own work.
+ * @returns the receipt when the object is there and ours
+ * @throws the failure itself otherwise
+ */
+export async function settleDoubt(task: FileTask, source: Source, checksum: Checksum, failure: unknown): Promise<WriteReceipt> {
+  if (!(failure instanceof ObjectStoreError) || !leavesDoubt(failure)) throw failure;
+  const found = await findOurs(task, source, checksum);
+  if (!found) throw failure;
+  return found;
+}
+
+function leavesDoubt(failure: ObjectStoreError): boolean {
+  return failure.ambiguous || failure.kind === "precondition" || failure.kind === "notFound" || failure.kind === "conflict";
+}
+
+/**
+ * Confirms a finished write by HEAD: size, checksum and token are ours.
+ * @throws ObjectStoreError `integrity`
+ */
+export async function confirmByHead(task: FileTask, source: Source, checksum: Checksum): Promise<WriteReceipt> {
+  const found = await findOurs(task, source, checksum);
+  if (found) return found;
+  const facts = { kind: "integrity", operation: "headObject", bucket: task.bucket, key: task.file.key } as const;
+  throw new ObjectStoreError(facts, "the object is not what was sent, or the store reports no CRC32 for it.");
+}
