@@ -1,0 +1,25 @@
+/**
+ * The items of a source that may hang: an aborted signal ends the wait for the next one with the signal's reason.
+ * The source is told to end whichever way the reading ends.
+ */
+export async function* abortable<T>(source: AsyncIterable<T>, signal: AbortSignal | undefined): AsyncGenerator<T> {
+  const iterator = source[Symbol.asyncIterator]();
+  let stop = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal?.reason);
+  });
+  aborted.catch(() => {});
+  signal?.addEventListener("abort", stop, { once: true });
+  try {
+    for (;;) {
+      signal?.throwIfAborted();
+      const step = await Promise.race([iterator.next(), aborted]);
+      if (step.done) return;
+      yield step.value;
+    }
+  } finally {
+    signal?.removeEventListener("abort", stop);
+    // Not awaited: a source that hangs in next() never answers its return() either.
+    iterator.return?.().catch(() => {});
+  }
+}

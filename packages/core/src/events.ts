@@ -1,0 +1,130 @@
+import type TypedEmitter from "typed-emitter";
+import type { Reason } from "./errors.ts";
+import type { Evidence, FileAction, FileRecord, FileState } from "./file.ts";
+import type { Progress } from "./progress.ts";
+import type { ScanSummary, UploadAction, UploadRecord, UploadState } from "./upload.ts";
+
+/** What every upload event carries. Payloads are plain JSON. Times in milliseconds since 1970. */
+export interface UploadEvent {
+  readonly uploadId: string;
+  readonly state: UploadState;
+  readonly reason: Reason | null;
+}
+
+/** What every file event carries. Sizes in bytes. */
+export interface FileEvent {
+  readonly uploadId: string;
+  readonly path: string;
+  readonly key: string;
+  readonly state: FileState;
+  readonly size: number;
+  readonly attempts: number;
+}
+
+type FileReasonEvent = FileEvent & { readonly reason: Reason };
+
+/**
+ * Everything a service tells. Each event follows the commit of what it says. Listeners observe: one that throws is
+ * reported as a `warning` and disturbs nothing.
+ */
+export type Events = {
+  "upload:registered": (event: UploadEvent) => void;
+  "upload:started": (event: UploadEvent) => void;
+  "upload:scanning": (event: { readonly uploadId: string }) => void;
+  "upload:scanned": (event: { readonly uploadId: string; readonly scan: ScanSummary }) => void;
+  /** At most one per upload and progress interval (default 500 ms). */
+  "upload:progress": (event: Progress) => void;
+  "upload:completed": (event: UploadEvent) => void;
+  "upload:failed": (event: UploadEvent) => void;
+  /** There is work again after COMPLETED or FAILED. */
+  "upload:reopened": (event: UploadEvent) => void;
+  "upload:paused": (event: UploadEvent) => void;
+  "upload:resumed": (event: UploadEvent) => void;
+  "upload:cancelled": (event: UploadEvent) => void;
+  "file:queued": (event: FileEvent) => void;
+  "file:started": (event: FileEvent) => void;
+  /** After each finished part. */
+  "file:progress": (event: FileEvent & { readonly bytes: number }) => void;
+  "file:uploaded": (event: FileEvent & { readonly etag: string; readonly checksum: string }) => void;
+  /** The attempt did not succeed; the file is queued again. */
+  "file:retrying": (event: FileReasonEvent & { readonly nextAttemptAt: number }) => void;
+  "file:failed": (event: FileReasonEvent) => void;
+  "file:skipped": (event: FileReasonEvent) => void;
+  /** Known, and other than before: queued again. */
+  "file:changed": (event: FileEvent) => void;
+  /** Gone from the source folder; its object stays. */
+  "file:removed": (event: FileEvent) => void;
+  /** A periodic check of a watched upload begins. */
+  "monitor:check": (event: { readonly uploadId: string }) => void;
+  "monitor:requeued": (event: { readonly uploadId: string; readonly files: number }) => void;
+  /** What the start found of earlier runs: files taken back from dead owners, uploads to go on with. */
+  "recovery:finished": (event: { readonly files: number; readonly uploads: number; readonly cleaned: number }) => void;
+  /** Something an operator may want to know; work goes on. */
+  warning: (event: { readonly code: string; readonly message: string; readonly uploadId?: string }) => void;
+};
+
+export type EventName = keyof Events;
+export type EventPayload<Name extends EventName> = Parameters<Events[Name]>[0];
+
+/** The public face of the emitter: typed `on`, `once`, `off` and their kin. */
+export type BucketlineEmitter = TypedEmitter.default<Events>;
+
+/** Tells an event. The payload is built only when somebody listens. */
+export type Emit = <Name extends EventName>(name: Name, payload: () => EventPayload<Name>) => void;
+
+export function uploadEvent(upload: UploadRecord): UploadEvent {
+  return { uploadId: upload.id, state: upload.state, reason: upload.reason };
+}
+
+const UPLOAD_EVENTS = {
+  start: "upload:started",
+  complete: "upload:completed",
+  fail: "upload:failed",
+  reopen: "upload:reopened",
+  pause: "upload:paused",
+  resume: "upload:resumed",
+  cancel: "upload:cancelled",
+} as const satisfies Partial<Record<UploadAction["type"], EventName>>;
+
+/** Tells what an action has made of an upload. Call it after the commit. */
+export function emitUpload(emit: Emit, action: UploadAction, upload: UploadRecord): void {
+  if (action.type === "scanned") emit("upload:scanned", () => ({ uploadId: upload.id, scan: action.scan }));
+  else if (action.type !== "cleaned") emit(UPLOAD_EVENTS[action.type], () => uploadEvent(upload));
+}
+
+export function fileEvent(file: FileRecord): FileEvent {
+  const { uploadId, path, key, state, size, attempts } = file;
+  return { uploadId, path, key, state, size, attempts };
+}
+
+/** Tells what an action has made of a file. Call it after the commit. */
+export function emitFile(emit: Emit, action: FileAction, file: FileRecord): void {
+  switch (action.type) {
+    case "claim":
+      return emit("file:started", () => fileEvent(file));
+    case "uploaded":
+      return emit("file:uploaded", () => ({ ...fileEvent(file), ...proof(action.evidence) }));
+    case "retry":
+      return emit("file:retrying", () => ({ ...because(file, action.reason), nextAttemptAt: file.nextAttemptAt }));
+    case "fail":
+      return emit("file:failed", () => because(file, action.reason));
+    case "skip":
+      return emit("file:skipped", () => because(file, action.reason));
+    case "changed":
+      return emit("file:changed", () => fileEvent(file));
+    case "requeue":
+      return emit("file:queued", () => fileEvent(file));
+    case "remove":
+      return emit("file:removed", () => fileEvent(file));
+    default:
+      return undefined;
+  }
+}
+
+function proof(evidence: Evidence) {
+  return { etag: evidence.etag, checksum: evidence.checksum };
+}
+
+function because(file: FileRecord, reason: Reason): FileReasonEvent {
+  return { ...fileEvent(file), reason };
+}

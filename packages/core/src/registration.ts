@@ -1,0 +1,61 @@
+import { randomUUID } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
+import { InputError, ObjectStoreError, UploadError } from "./errors.ts";
+import { type RegisterOptions, toSpec } from "./options.ts";
+import type { Clock } from "./ports/clock.ts";
+import type { FileSystem } from "./ports/file-system.ts";
+import type { ObjectStore } from "./ports/object-store.ts";
+import type { UploadLedger } from "./ports/state-store.ts";
+import { newUpload, type UploadRecord, type UploadSpec } from "./upload.ts";
+
+export interface RegistrationContext {
+  readonly state: UploadLedger;
+  readonly objects: ObjectStore;
+  readonly fileSystem: FileSystem;
+  readonly clock: Clock;
+  readonly onTrouble: (error: unknown) => void;
+}
+
+/**
+ * Checks an upload from end to end (options, folder, bucket) and only then records it.
+ * @returns the upload, and whether it is new
+ * @throws as `UploadService.register`
+ */
+export async function registerUpload(
+  context: RegistrationContext,
+  options: RegisterOptions,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly upload: UploadRecord; readonly isNew: boolean }> {
+  if (typeof options !== "object" || options === null) throw new InputError("INVALID_OPTION", "register() takes an object of options.");
+  const id = options.id ?? randomUUID();
+  const spec = toSpec(options, id);
+  const existing = await context.state.getUpload(id);
+  if (existing) return { upload: sameSettings(existing, spec), isNew: false };
+  await context.fileSystem.openRoot(spec.sourceFolder);
+  await checkBucket(context, spec, signal);
+  signal?.throwIfAborted();
+  const upload = newUpload(id, spec, context.clock.now());
+  if (await context.state.insertUpload(upload)) return { upload, isNew: true };
+  // Somebody else was faster with the same id.
+  const other = await context.state.getUpload(id);
+  return { upload: sameSettings(other ?? upload, spec), isNew: false };
+}
+
+/** @throws UploadError `UPLOAD_EXISTS` */
+function sameSettings(existing: UploadRecord, spec: UploadSpec): UploadRecord {
+  if (isDeepStrictEqual(existing.spec, spec)) return existing;
+  const message = `Upload ${JSON.stringify(existing.id)} exists with other settings. Use another id, or cancel it first.`;
+  throw new UploadError("UPLOAD_EXISTS", message);
+}
+
+async function checkBucket(context: RegistrationContext, spec: UploadSpec, signal: AbortSignal | undefined): Promise<void> {
+  const { bucket, object } = spec;
+  try {
+    await context.objects.checkBucket({ bucket, expectedBucketOwner: object.expectedBucketOwner, signal });
+  } catch (error) {
+    // Write-only credentials may not ask for the bucket; an unreachable store may be back in a minute.
+    const lenient = error instanceof ObjectStoreError && ["denied", "transient", "throttled"].includes(error.kind);
+    if (!lenient) throw error;
+    context.onTrouble(error);
+  }
+}

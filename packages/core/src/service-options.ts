@@ -1,0 +1,87 @@
+import { randomUUID } from "node:crypto";
+import { systemClock, systemRandom } from "./clock.ts";
+import { type Logger, silentLogger } from "./emitter.ts";
+import { InputError } from "./errors.ts";
+import { NodeFileSystem } from "./node-file-system.ts";
+import { wholeNumber } from "./options.ts";
+import { DEFAULT_CHUNK_SIZE } from "./parts.ts";
+import type { Clock, Random } from "./ports/clock.ts";
+import type { FileSystem } from "./ports/file-system.ts";
+import type { ObjectStore } from "./ports/object-store.ts";
+import type { StateStore } from "./ports/state-store.ts";
+import { DEFAULT_RETRY, type RetryPolicy } from "./retry.ts";
+
+/** What a service is made of. Only the two stores are required. Durations in milliseconds, sizes in bytes. */
+export interface ServiceOptions {
+  /** The ledger. The service opens it, and closes it when it stops. */
+  readonly state: StateStore;
+  /** The bucket's side. Closed when the service stops. */
+  readonly objects: ObjectStore;
+  readonly fileSystem?: FileSystem;
+  readonly clock?: Clock;
+  /** Uniform in [0, 1); for jitter. */
+  readonly random?: Random;
+  readonly logger?: Logger;
+  /** Name of this service among all that share the ledger. Default: random. */
+  readonly owner?: string;
+  /** Files in flight at once. Default 5. */
+  readonly concurrency?: number;
+  /** Parts in flight at once per file. Default 4. */
+  readonly partConcurrency?: number;
+  /** Files up to this go in one request, larger ones in parts of this. Default 5 MiB. */
+  readonly chunkSize?: number;
+  /** Bound on the memory of all bodies together. Default 128 MiB. */
+  readonly memoryLimit?: number;
+  readonly retry?: Partial<RetryPolicy>;
+  /** Between two scans of a watched folder. Default 60 s. */
+  readonly monitorInterval?: number;
+  /** How long a file must have been left alone before it is sent. Default 5 s for watched uploads; `once` takes files as they are. */
+  readonly stabilityThreshold?: number;
+  /** After which failed files are queued again by the monitor. Default 1 hour. */
+  readonly requeueFailedAfter?: number;
+  /** Between two progress events of one upload. Default 500 ms. */
+  readonly progressInterval?: number;
+  /** How long others wait before they take over from a service that shows no life. Default 30 s. */
+  readonly lease?: number;
+}
+
+export type ResolvedOptions = Required<Omit<ServiceOptions, "retry">> & { readonly retry: RetryPolicy };
+
+const NUMBERS = {
+  concurrency: [5, 1],
+  partConcurrency: [4, 1],
+  chunkSize: [DEFAULT_CHUNK_SIZE, 1],
+  memoryLimit: [128 * 1024 * 1024, 1],
+  monitorInterval: [60_000, 1],
+  stabilityThreshold: [5_000, 0],
+  requeueFailedAfter: [3_600_000, 0],
+  progressInterval: [500, 1],
+  lease: [30_000, 3],
+} as const;
+
+/** @throws InputError `INVALID_OPTION` */
+export function resolveOptions(options: ServiceOptions): ResolvedOptions {
+  for (const name of ["state", "objects"] as const) {
+    if (typeof options?.[name] !== "object") throw new InputError("INVALID_OPTION", `Option ${name} must be a store.`);
+  }
+  const number = (name: keyof typeof NUMBERS) => wholeNumber(name, options[name] ?? NUMBERS[name][0], NUMBERS[name][1]);
+  return {
+    state: options.state,
+    objects: options.objects,
+    fileSystem: options.fileSystem ?? new NodeFileSystem(),
+    clock: options.clock ?? systemClock,
+    random: options.random ?? systemRandom,
+    logger: options.logger ?? silentLogger,
+    owner: options.owner ?? randomUUID(),
+    concurrency: number("concurrency"),
+    partConcurrency: number("partConcurrency"),
+    chunkSize: number("chunkSize"),
+    memoryLimit: number("memoryLimit"),
+    monitorInterval: number("monitorInterval"),
+    stabilityThreshold: number("stabilityThreshold"),
+    requeueFailedAfter: number("requeueFailedAfter"),
+    progressInterval: number("progressInterval"),
+    lease: number("lease"),
+    retry: { ...DEFAULT_RETRY, ...options.retry },
+  };
+}
