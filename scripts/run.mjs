@@ -1,0 +1,90 @@
+// What `npm start` and `npm test` run: set-up, then one program on the project's Node.js.
+// Runs before anything is installed: plain JavaScript for Node 18 and later, Node's own modules only.
+
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { constants } from "node:os";
+import { delimiter, join } from "node:path";
+import { projectNode, root, SetupError, setUp } from "./setup.mjs";
+
+const vitest = "node_modules/vitest/vitest.mjs";
+// Node 22 announces its type stripping as experimental at every start.
+const fromSources = ["--conditions=@bucketline/source", "--disable-warning=ExperimentalWarning"];
+const programs = {
+  start: [...fromSources, "examples/quickstart/src/main.ts"],
+  sim: [...fromSources, "packages/core/sim/main.ts"],
+  test: [vitest, "run"],
+  "test:watch": [vitest, "watch"],
+};
+
+const ancestorPollMs = 250;
+const graceMs = 5000;
+
+/**
+ * Identifies the npm that started us. npm puts a shell between itself and a script, and that shell passes no signal
+ * on: the shell's parent tells whether npm is still there. Without /proc only the direct parent is known.
+ */
+function ancestors() {
+  const parent = process.ppid;
+  try {
+    const shell = readFileSync(`/proc/${parent}/cmdline`, "utf8").split("\0")[1] === "-c";
+    const grandparent = /^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${parent}/status`, "utf8"))?.[1];
+    return shell ? `${parent} ${grandparent}` : `${parent}`;
+  } catch {
+    return `${parent}`;
+  }
+}
+
+/** Ends the program when npm is gone, however it went; otherwise a killed `npm start` would go on unseen. */
+function followNpm(child) {
+  if (process.env.npm_lifecycle_event === undefined) return;
+  const started = ancestors();
+  const timer = setInterval(() => {
+    if (ancestors() === started) return;
+    clearInterval(timer);
+    child.kill("SIGTERM");
+    setTimeout(() => child.kill("SIGKILL"), graceMs).unref();
+  }, ancestorPollMs);
+  timer.unref();
+}
+
+function passSignals(child) {
+  process.on("SIGTERM", () => child.kill("SIGTERM"));
+  process.on("SIGINT", () => {
+    // A terminal sends Ctrl-C to the program as well; a second one would mean "stop at once" to it.
+    if (!process.stdin.isTTY) child.kill("SIGINT");
+  });
+}
+
+function run(program, args) {
+  const bin = join(root, "node_modules", ".bin");
+  const path = (process.env.PATH ?? "").split(delimiter);
+  const env = {
+    ...process.env,
+    PATH: path.includes(bin) ? path.join(delimiter) : [bin, ...path].join(delimiter),
+    INIT_CWD: process.env.INIT_CWD ?? process.cwd(),
+  };
+  const child = spawn(projectNode(), [...program, ...args], { cwd: root, env, stdio: "inherit" });
+  passSignals(child);
+  followNpm(child);
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code, signal) => resolve(code ?? 128 + constants.signals[signal]));
+  });
+}
+
+const [name, ...args] = process.argv.slice(2);
+const program = programs[name];
+if (program === undefined) {
+  process.stderr.write(`run: unknown program ${JSON.stringify(name)}; one of: ${Object.keys(programs).join(", ")}\n`);
+  process.exitCode = 2;
+} else {
+  try {
+    await setUp();
+    process.exitCode = await run(program, args);
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    process.stderr.write(`set-up: ${error.message}\n`);
+    process.exitCode = 1;
+  }
+}
