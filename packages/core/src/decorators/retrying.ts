@@ -1,0 +1,108 @@
+import { ObjectStoreError } from "../errors.ts";
+import type { Clock, Random } from "../ports/clock.ts";
+import type { ListedMultipart, ObjectStore } from "../ports/object-store.ts";
+import { type CallRequest, decorated, type ListRequest, type Operation } from "./decorated.ts";
+
+export interface RetryOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Requests per call, the first included. Default 3. */
+  readonly attempts?: number;
+  /** Milliseconds. The n-th pause is a random share of `baseMs` · 2^(n-1), at most of `capMs`. Defaults 100 and 5,000. */
+  readonly baseMs?: number;
+  readonly capMs?: number;
+  /** Told before each pause. `attempt` says how many have failed. */
+  readonly onRetry?: (error: ObjectStoreError, attempt: number, delayMs: number) => void;
+}
+
+/** However long a store asks to wait, a call does not wait longer than this before its next attempt. */
+const LONGEST_PAUSE_MS = 60_000;
+
+/**
+ * Repeats calls that failed for a moment only: `transient` and `throttled`, with exponential backoff and full jitter
+ * (Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015), never sooner than the store asks.
+ *
+ * - `putStream` is never repeated: its body is gone. `createMultipart` is not repeated after an ambiguous failure: there
+ *   could then be two multipart uploads, which only the caller can settle.
+ * - `listMultiparts` is repeated only while it has not given its first item.
+ * - Once an attempt of a call was ambiguous, so is the error the call ends with, whatever the last attempt said: a
+ *   412 or 404 may be the answer to our own first write.
+ * - An aborted signal ends a pause at once with its reason.
+ */
+export function withRetries(objects: ObjectStore, options: RetryOptions): ObjectStore {
+  return decorated(objects, {
+    call: (operation, request, proceed) => retry(operation, request, () => proceed(request), options),
+    list: (request, proceed) => listAgain(request, () => proceed(request), options),
+  });
+}
+
+async function retry<T>(
+  operation: Operation | "listMultiparts",
+  request: CallRequest,
+  proceed: () => Promise<T>,
+  options: RetryOptions,
+): Promise<T> {
+  let ambiguous = false;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await proceed();
+    } catch (error) {
+      if (!(error instanceof ObjectStoreError)) throw error;
+      const final = ambiguous && !error.ambiguous ? madeAmbiguous(error) : error;
+      ambiguous ||= error.ambiguous;
+      if (attempt >= (options.attempts ?? 3) || !repeatable(operation, error)) throw final;
+      const delayMs = pauseAfter(attempt, error, options);
+      options.onRetry?.(error, attempt, delayMs);
+      await options.clock.sleep(delayMs, request.signal);
+    }
+    request.signal?.throwIfAborted();
+  }
+}
+
+/**
+ * | operation         | transient, throttled | also ambiguous | anything else |
+ * |-------------------|----------------------|----------------|---------------|
+ * | putStream         | no                   | no             | no            |
+ * | createMultipart   | yes                  | no             | no            |
+ * | all others        | yes                  | yes            | no            |
+ */
+function repeatable(operation: Operation | "listMultiparts", error: ObjectStoreError): boolean {
+  if (error.kind !== "transient" && error.kind !== "throttled") return false;
+  if (operation === "putStream") return false;
+  return operation !== "createMultipart" || !error.ambiguous;
+}
+
+function pauseAfter(
+  attempt: number,
+  error: ObjectStoreError,
+  { baseMs = 100, capMs = 5_000, random }: RetryOptions,
+): number {
+  const jittered = random() * Math.min(capMs, baseMs * 2 ** Math.min(attempt - 1, 30));
+  return Math.round(Math.max(jittered, Math.min(error.retryAfterMs ?? 0, LONGEST_PAUSE_MS)));
+}
+
+function madeAmbiguous(error: ObjectStoreError): ObjectStoreError {
+  const { kind, operation, bucket, key, status, providerCode, requestId, retryAfterMs } = error;
+  return new ObjectStoreError(
+    { kind, operation, bucket, key, status, providerCode, requestId, retryAfterMs, ambiguous: true },
+    `an earlier attempt may have succeeded although it failed; the last one failed with: ${error.message}`,
+    { cause: error },
+  );
+}
+
+async function* listAgain(
+  request: ListRequest,
+  proceed: () => AsyncIterable<ListedMultipart>,
+  options: RetryOptions,
+): AsyncGenerator<ListedMultipart> {
+  const begin = async () => {
+    const iterator = proceed()[Symbol.asyncIterator]();
+    return { iterator, first: await iterator.next() };
+  };
+  const { iterator, first } = await retry("listMultiparts", request, begin, options);
+  try {
+    for (let step = first; !step.done; step = await iterator.next()) yield step.value;
+  } finally {
+    await iterator.return?.();
+  }
+}

@@ -1,0 +1,25 @@
+export { FakeClock } from "./fake-clock.ts";
+export {
+  type ErrorSource,
+  type Fault,
+  type FaultedCall,
+  type FaultOptions,
+  type FaultRule,
+  type FaultWindow,
+  type Faulty,
+  faulty,
+  type InjectedFault,
+} from "./faulty.ts";
+export {
+  type MemoryBucket,
+  type MemoryBucketOptions,
+  MemoryBuckets,
+  type MemoryCall,
+  type MemoryMultipart,
+  type MemoryObject,
+  type MemoryPart,
+} from "./memory-buckets.ts";
+export { MemoryFileSystem } from "./memory-file-system.ts";
+export { MemoryObjectStore, type MemoryObjectStoreOptions } from "./memory-object-store.ts";
+export { MemoryState } from "./memory-state.ts";
+export { MemoryStateStore, type MemoryStateStoreOptions } from "./memory-state-store.ts";

@@ -1,0 +1,142 @@
+import { SourceError } from "../errors.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { FileFacts, FileSystem, FolderEntry, OpenFile, SourceRoot } from "../ports/file-system.ts";
+
+interface Inode {
+  readonly ino: bigint;
+  bytes: Uint8Array;
+  mtimeNs: bigint;
+  ctimeNs: bigint;
+}
+
+const DEVICE = 1n;
+
+/**
+ * One source folder in memory, with the manners of a real disk: an open file stays the file that it was when its name is
+ * removed or given to another, every change moves the ctime, and reads see whatever stands there at that moment.
+ * Deterministic: times come from the clock.
+ */
+export class MemoryFileSystem implements FileSystem {
+  readonly #clock: Pick<Clock, "now">;
+  readonly #files = new Map<string, Inode>();
+  #ticks = 0n;
+  #inodes = 1n;
+  /** False while the folder is gone, as with an unmounted disk. */
+  mounted = true;
+
+  constructor(clock: Pick<Clock, "now">) {
+    this.#clock = clock;
+  }
+
+  /** Paths of all files, in no particular order. */
+  get paths(): string[] {
+    return [...this.#files.keys()];
+  }
+
+  content(path: string): Uint8Array | undefined {
+    return this.#files.get(path)?.bytes;
+  }
+
+  /** Writes in place: open descriptors see it. @param keepTime leaves the mtime as it was */
+  write(path: string, bytes: Uint8Array, keepTime = false): void {
+    const file = this.#files.get(path) ?? this.#create(path);
+    file.bytes = bytes;
+    this.#changed(file, keepTime);
+  }
+
+  /** Puts a new file in place of the old one, in one step: open descriptors keep the old one. */
+  replace(path: string, bytes: Uint8Array): void {
+    const old = this.#files.get(path);
+    const file = this.#create(path);
+    file.bytes = bytes;
+    this.#changed(file, false);
+    if (old) this.#changed(old, true);
+  }
+
+  /** Sets the mtime, in milliseconds since 1970. */
+  touch(path: string, mtimeMs: number): void {
+    const file = this.#files.get(path);
+    if (!file) return;
+    this.#changed(file, true);
+    file.mtimeNs = BigInt(Math.round(mtimeMs * 1e6));
+  }
+
+  remove(path: string): void {
+    const file = this.#files.get(path);
+    this.#files.delete(path);
+    if (file) this.#changed(file, true);
+  }
+
+  async openRoot(path: string): Promise<SourceRoot> {
+    await Promise.resolve();
+    if (!this.mounted) throw new SourceError("SOURCE_NOT_FOUND", `${path} does not exist.`);
+    return {
+      path,
+      facts: folderFacts(""),
+      readFolder: (folder) => this.#readFolder(folder),
+      stat: (file) => this.#stat(file),
+      open: (file) => this.#open(file),
+    };
+  }
+
+  async #readFolder(folder: string): Promise<FolderEntry[]> {
+    await Promise.resolve();
+    const prefix = folder === "" ? "" : `${folder}/`;
+    if (!this.mounted) throw new SourceError("SOURCE_NOT_FOUND", `${folder} does not exist.`);
+    const entries = new Map<string, FolderEntry>();
+    for (const path of this.#files.keys()) {
+      if (!path.startsWith(prefix)) continue;
+      const [name = "", ...below] = path.slice(prefix.length).split("/");
+      entries.set(name, { name, kind: below.length > 0 ? "folder" : "file", validName: true });
+    }
+    return [...entries.values()];
+  }
+
+  async #stat(path: string): Promise<FileFacts | undefined> {
+    await Promise.resolve();
+    const file = this.mounted ? this.#files.get(path) : undefined;
+    if (file) return factsOf(file);
+    const isFolder = this.mounted && this.paths.some((other) => other.startsWith(`${path}/`));
+    return isFolder ? folderFacts(path) : undefined;
+  }
+
+  async #open(path: string): Promise<OpenFile> {
+    await Promise.resolve();
+    const file = this.mounted ? this.#files.get(path) : undefined;
+    if (!file) throw new SourceError("SOURCE_NOT_FOUND", `${path} does not exist.`);
+    return {
+      async stat() {
+        await Promise.resolve();
+        return factsOf(file);
+      },
+      async read(target, position) {
+        await Promise.resolve();
+        const piece = file.bytes.subarray(position, position + target.length);
+        target.set(piece);
+        return piece.length;
+      },
+      async close() {},
+    };
+  }
+
+  #create(path: string): Inode {
+    const file: Inode = { ino: ++this.#inodes, bytes: new Uint8Array(), mtimeNs: 0n, ctimeNs: 0n };
+    this.#files.set(path, file);
+    return file;
+  }
+
+  #changed(file: Inode, keepTime: boolean): void {
+    // No two changes share a ctime, however fast they follow each other.
+    file.ctimeNs = BigInt(Math.round(this.#clock.now())) * 1_000_000n + (++this.#ticks % 1_000_000n);
+    if (!keepTime) file.mtimeNs = file.ctimeNs;
+  }
+}
+
+function factsOf(file: Inode): FileFacts {
+  const { ino, mtimeNs, ctimeNs } = file;
+  return { kind: "file", size: file.bytes.length, mtimeNs, ctimeNs, dev: DEVICE, ino };
+}
+
+function folderFacts(path: string): FileFacts {
+  return { kind: "folder", size: 0, mtimeNs: 0n, ctimeNs: 0n, dev: DEVICE, ino: BigInt(path.length) };
+}
