@@ -1,5 +1,5 @@
 import { setTimeout as timeout } from "node:timers/promises";
-import type { Clock, Random } from "./ports/clock.ts";
+import type { Clock } from "./ports/clock.ts";
 
 /** Longest delay a Node timer takes; longer sleeps are made of several. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -17,5 +17,3 @@ export const systemClock: Clock = {
     signal?.throwIfAborted();
   },
 };
-
-export const systemRandom: Random = () => Math.random();

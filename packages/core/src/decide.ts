@@ -32,7 +32,9 @@ export function decide(known: FileRecord | undefined, sighting: Sighting): Decis
   if (known.state === "IN_PROGRESS") return "nothing";
   switch (sighting.kind) {
     case "file":
-      return known.state === "SKIPPED" || known.state === "REMOVED" || differs(known, sighting.facts) ? "changed" : "nothing";
+      return known.state === "SKIPPED" || known.state === "REMOVED" || differs(known, sighting.facts)
+        ? "changed"
+        : "nothing";
     case "skipped":
       if (known.transfer) return requeueOnce(known);
       return known.state === "SKIPPED" && known.reason?.code === sighting.reason.code ? "nothing" : "skip";
@@ -50,7 +52,9 @@ function requeueOnce(known: FileRecord): Decision {
 }
 
 function differs(known: FileRecord, facts: SourceFacts): boolean {
-  return known.fingerprint !== facts.fingerprint && withoutDevice(known.fingerprint) !== withoutDevice(facts.fingerprint);
+  return (
+    known.fingerprint !== facts.fingerprint && withoutDevice(known.fingerprint) !== withoutDevice(facts.fingerprint)
+  );
 }
 
 function withoutDevice(fingerprint: string): string {

@@ -72,12 +72,20 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
     longestDelay: Math.max(retry.capMs, stabilityThreshold) * 2,
     isScanning: (uploadId) => monitor.isScanning(uploadId),
   });
-  const ticker = new ProgressTicker({ state, uploads, clock, emit, progress: context.progress, interval: options.progressInterval });
+  const ticker = new ProgressTicker({
+    state,
+    uploads,
+    clock,
+    emit,
+    progress: context.progress,
+    interval: options.progressInterval,
+  });
   const watchAll = async () => {
     let found = 0;
     for await (const upload of uploads.inStates({ states: ["PENDING", "IN_PROGRESS", "COMPLETED", "FAILED"] })) {
       found++;
-      if (upload.spec.mode === "watch" || (upload.lastScan === null && upload.state !== "FAILED")) monitor.watch(upload);
+      if (upload.spec.mode === "watch" || (upload.lastScan === null && upload.state !== "FAILED"))
+        monitor.watch(upload);
     }
     return found;
   };

@@ -6,14 +6,16 @@ export const ERRORS = {
   INVALID_OPTION: "An option has the wrong type or value. Correct the option the message names.",
   INVALID_PATTERN: "A glob pattern is empty or cannot be parsed. Correct it; patterns follow picomatch.",
   PATTERN_TOO_EXPENSIVE: "A glob pattern could take very long to match. Use fewer stars or split it into several.",
-  INVALID_KEY_TEMPLATE: "The key template has an unknown placeholder or names no file. Use {id} {path} {dir} {name} {ext} {yyyy} {mm} {dd}.",
+  INVALID_KEY_TEMPLATE:
+    "The key template has an unknown placeholder or names no file. Use {id} {path} {dir} {name} {ext} {yyyy} {mm} {dd}.",
   KEY_TOO_LONG: "The object key is longer than 1,024 UTF-8 bytes. Shorten the path or the key template.",
   KEY_COLLISION: "Two files would get the same object key. Use {path} in the key template.",
   SOURCE_NOT_FOUND: "The file or folder does not exist. Check the path, or whether the volume is mounted.",
   SOURCE_NOT_A_FOLDER: "The source is not a folder. Name the folder that holds the files.",
   SOURCE_NOT_READABLE: "The file or folder may not be read, or reading failed. Check permissions and the disk.",
   SOURCE_NOT_REGULAR: "The entry is no regular file (a FIFO, socket, device or link). Nothing to do: it is skipped.",
-  SOURCE_OUTSIDE_ROOT: "The file lies outside the source folder (through a link). Copy it inside, or register its own folder.",
+  SOURCE_OUTSIDE_ROOT:
+    "The file lies outside the source folder (through a link). Copy it inside, or register its own folder.",
   SOURCE_NAME_NOT_UTF8: "The name's bytes are not valid UTF-8, so no object key can carry it. Rename the file.",
   SOURCE_CHANGED: "The file changed while it was being sent. It is sent again once it is quiet.",
   FILE_TOO_LARGE: "The file does not fit one object of this store. Split it; S3 takes up to 48.8 TiB.",

@@ -92,7 +92,13 @@ export type FileAction =
   | { readonly type: "uploaded"; readonly evidence: Evidence; readonly facts: SourceFacts }
   /** The owner gives the file back, or is dead. `burnt`: the attempt counts. */
   | { readonly type: "release"; readonly burnt: boolean }
-  | { readonly type: "retry"; readonly reason: Reason; readonly nextAttemptAt: number; readonly facts?: SourceFacts; readonly burnt: boolean }
+  | {
+      readonly type: "retry";
+      readonly reason: Reason;
+      readonly nextAttemptAt: number;
+      readonly facts?: SourceFacts;
+      readonly burnt: boolean;
+    }
   | { readonly type: "fail"; readonly reason: Reason; readonly nextAttemptAt: number }
   /** The scan saw other facts than the record has. */
   | { readonly type: "changed"; readonly facts: SourceFacts; readonly key: string; readonly nextAttemptAt: number }
@@ -143,7 +149,14 @@ function fileChange(file: FileRecord, action: FileAction): Partial<FileRecord> {
     case "cleaned":
       return { transfer: null };
     case "uploaded":
-      return { ...FREE, ...factsOf(action.facts), evidence: action.evidence, transfer: null, reason: null, attempts: 0 };
+      return {
+        ...FREE,
+        ...factsOf(action.facts),
+        evidence: action.evidence,
+        transfer: null,
+        reason: null,
+        attempts: 0,
+      };
     case "release":
       return { ...FREE, attempts: action.burnt ? file.attempts : Math.max(0, file.attempts - 1) };
     case "retry":
@@ -157,7 +170,13 @@ function fileChange(file: FileRecord, action: FileAction): Partial<FileRecord> {
     case "fail":
       return { ...FREE, reason: action.reason, nextAttemptAt: action.nextAttemptAt };
     case "changed":
-      return { ...factsOf(action.facts), key: action.key, nextAttemptAt: action.nextAttemptAt, attempts: 0, reason: null };
+      return {
+        ...factsOf(action.facts),
+        key: action.key,
+        nextAttemptAt: action.nextAttemptAt,
+        attempts: 0,
+        reason: null,
+      };
     case "requeue":
       return { attempts: 0, nextAttemptAt: 0, reason: null };
     case "skip":

@@ -1,5 +1,5 @@
 export type { Checksum } from "./checksum.ts";
-export { systemClock, systemRandom } from "./clock.ts";
+export { systemClock } from "./clock.ts";
 export { type DeadlineOptions, withDeadlines } from "./decorators/deadline.ts";
 export { type RetryOptions, withRetries } from "./decorators/retrying.ts";
 export type { Logger } from "./emitter.ts";
@@ -39,6 +39,7 @@ export type * from "./ports/file-system.ts";
 export type * from "./ports/object-store.ts";
 export type * from "./ports/state-store.ts";
 export type { Progress } from "./progress.ts";
+export { systemRandom } from "./random.ts";
 export type { RetryPolicy } from "./retry.ts";
 export { type CallOptions, type Upload, UploadService } from "./service.ts";
 export type { ServiceOptions } from "./service-options.ts";

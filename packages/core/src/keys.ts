@@ -24,11 +24,17 @@ export function compileKeyTemplate(template: string, uploadId: string): KeyTempl
   for (const [index, piece] of pieces.entries()) {
     const known = (PLACEHOLDERS as readonly string[]).includes(piece);
     if (index % 2 === 1 ? !known : /[{}]/.test(piece)) {
-      throw new InputError("INVALID_KEY_TEMPLATE", `Key template ${JSON.stringify(template)}: unknown placeholder near ${JSON.stringify(piece)}. Use ${PLACEHOLDERS.map((p) => `{${p}}`).join(" ")}.`);
+      throw new InputError(
+        "INVALID_KEY_TEMPLATE",
+        `Key template ${JSON.stringify(template)}: unknown placeholder near ${JSON.stringify(piece)}. Use ${PLACEHOLDERS.map((p) => `{${p}}`).join(" ")}.`,
+      );
     }
   }
   if (!pieces.some((piece, index) => index % 2 === 1 && (piece === "path" || piece === "name"))) {
-    throw new InputError("INVALID_KEY_TEMPLATE", `Key template ${JSON.stringify(template)} names no file: use {path} or {name}.`);
+    throw new InputError(
+      "INVALID_KEY_TEMPLATE",
+      `Key template ${JSON.stringify(template)} names no file: use {path} or {name}.`,
+    );
   }
   const value = (index: number, path: string, mtimeNs: bigint) =>
     placeholderValue(pieces[index] as Placeholder, uploadId, path, mtimeNs);

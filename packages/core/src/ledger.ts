@@ -56,7 +56,7 @@ export class Ledger {
 
   /** Resolves when nothing waits any more. */
   async drain(): Promise<void> {
-    while (this.#flushing) await this.#flushing;
+    while (this.#flushing !== undefined) await this.#flushing;
   }
 
   async #flush(): Promise<void> {

@@ -73,7 +73,7 @@ export class Monitor {
    */
   check(uploadId: string): Promise<ScanSummary | undefined> {
     const running = this.#running.get(uploadId);
-    if (running) return running;
+    if (running !== undefined) return running;
     const scanning = this.#limit(() => this.#check(uploadId)).finally(() => {
       this.#running.delete(uploadId);
       void this.#afterwards(uploadId);
@@ -139,19 +139,30 @@ export class Monitor {
     const found = await reconcile(entries, { state, ledger, emit, upload, now: startedAt, stabilityThreshold, onWork });
     if (found.suspicious) this.#warn(upload.id, EMPTIED);
     const { work, suspicious, ...counts } = found;
-    const summary: ScanSummary = { startedAt, finishedAt: clock.now(), ...counts, complete: counts.complete && !suspicious };
+    const summary: ScanSummary = {
+      startedAt,
+      finishedAt: clock.now(),
+      ...counts,
+      complete: counts.complete && !suspicious,
+    };
     await uploads.apply(upload.id, { type: "scanned", scan: summary });
-    const requeued = await this.#requeue(upload);
-    await this.#takeUp(upload.id, work || requeued > 0);
+    await this.#requeue(upload);
+    await this.#takeUp(upload.id, work || (await this.#hasWork(upload.id)));
     return summary;
   }
 
-  async #requeue(upload: UploadRecord): Promise<number> {
-    if (upload.spec.mode !== "watch") return 0;
+  /** Also what another process queued, and then died or finished the upload at the same moment. */
+  async #hasWork(uploadId: string): Promise<boolean> {
+    const { PENDING, IN_PROGRESS } = await this.#options.state.counters(uploadId);
+    return PENDING.files + IN_PROGRESS.files > 0;
+  }
+
+  async #requeue(upload: UploadRecord): Promise<void> {
+    if (upload.spec.mode !== "watch") return;
     const now = this.#options.clock.now();
-    const files = await requeueFailed(this.#options, upload.id, now, now);
+    const onWork = () => this.#takeUp(upload.id, true);
+    const files = await requeueFailed(this.#options, upload.id, { now, dueBy: now, onWork });
     if (files > 0) this.#options.emit("monitor:requeued", () => ({ uploadId: upload.id, files }));
-    return files;
   }
 
   /** Hands the upload to whoever works on it, reopening it if it had finished and there is reason to. */

@@ -3,7 +3,14 @@ import { ObjectStoreError } from "./errors.ts";
 import type { Evidence, FinishedPart, Transfer } from "./file.ts";
 import { partCount, partRange } from "./parts.ts";
 import type { ListedPart, ObjectAddress } from "./ports/object-store.ts";
-import { checkUntouched, evidenceOf, type FileTask, readExactly, type Source, type TransferContext } from "./transfer.ts";
+import {
+  checkUntouched,
+  evidenceOf,
+  type FileTask,
+  readExactly,
+  type Source,
+  type TransferContext,
+} from "./transfer.ts";
 import { confirmByHead, findOurs, settleDoubt } from "./verify.ts";
 
 /** A multipart upload that is known to the store, and what is known of its parts. */
@@ -105,7 +112,11 @@ async function begin(task: FileTask, source: Source, partSize: number): Promise<
     startedAt: task.context.clock.now(),
   };
   await task.apply({ type: "transfer", transfer: intent, facts: source.facts });
-  const { multipartId } = await task.context.objects.createMultipart({ ...task.address, settings: task.settings, token: source.token });
+  const { multipartId } = await task.context.objects.createMultipart({
+    ...task.address,
+    settings: task.settings,
+    token: source.token,
+  });
   const transfer = { ...intent, multipartId };
   await task.apply({ type: "transfer", transfer });
   return { transfer, multipartId, finished: new Map(), finishedBytes: 0, unrecorded: new Map() };
@@ -121,7 +132,8 @@ export async function abortTransfer(
   transfer: Transfer,
 ): Promise<void> {
   const address = { ...place, key: transfer.key };
-  if (transfer.multipartId !== null) return await objects.abortMultipart({ ...address, multipartId: transfer.multipartId });
+  if (transfer.multipartId !== null)
+    return await objects.abortMultipart({ ...address, multipartId: transfer.multipartId });
   try {
     for await (const found of objects.listMultiparts({ ...address, prefix: address.key })) {
       if (found.key === address.key) await objects.abortMultipart({ ...address, multipartId: found.multipartId });
@@ -160,7 +172,12 @@ async function sendMissingParts(task: FileTask, source: Source, progressing: Pro
   if (failed) throw failed.reason;
 }
 
-async function sendPart(task: FileTask, source: Source, progressing: Progressing, partNumber: number): Promise<FinishedPart> {
+async function sendPart(
+  task: FileTask,
+  source: Source,
+  progressing: Progressing,
+  partNumber: number,
+): Promise<FinishedPart> {
   const { start, length } = partRange(source.facts.size, progressing.transfer.partSize, partNumber);
   const loan = await task.context.buffers.borrow(length, task.stop.abort);
   try {
@@ -168,7 +185,8 @@ async function sendPart(task: FileTask, source: Source, progressing: Progressing
     const there = progressing.unrecorded.get(partNumber);
     const known = there?.checksum === checksum && there.size === length ? there : undefined;
     const address = { ...task.address, multipartId: progressing.multipartId };
-    const receipt = known ?? (await task.context.objects.uploadPart({ ...address, partNumber, body: loan.bytes, checksum }));
+    const receipt =
+      known ?? (await task.context.objects.uploadPart({ ...address, partNumber, body: loan.bytes, checksum }));
     if (receipt.checksum !== undefined && receipt.checksum !== checksum) throw partMismatch(task, partNumber);
     const part: FinishedPart = { partNumber, size: length, etag: receipt.etag, checksum };
     await task.apply({ type: "parts" }, [part]);
@@ -190,11 +208,15 @@ async function complete(task: FileTask, source: Source, progressing: Progressing
   task.stop.abort.throwIfAborted();
   const request = { ...task.address, multipartId, parts, size: source.facts.size, checksum, condition: task.condition };
   try {
-    await task.context.objects.completeMultipart(request).catch((failure: unknown) => settleDoubt(task, source, checksum, failure));
+    await task.context.objects
+      .completeMultipart(request)
+      .catch((failure: unknown) => settleDoubt(task, source, checksum, failure));
     return evidenceOf(task, source, await confirmByHead(task, source, checksum), checksum);
   } catch (failure) {
     // These cannot be mended by completing the same parts again. S3 wants a new multipart upload after 409.
-    const final = failure instanceof ObjectStoreError && ["notFound", "integrity", "conflict", "precondition", "rejected"].includes(failure.kind);
+    const final =
+      failure instanceof ObjectStoreError &&
+      ["notFound", "integrity", "conflict", "precondition", "rejected"].includes(failure.kind);
     if (final) await abandonTransfer(task);
     throw failure;
   }

@@ -191,6 +191,11 @@ function sourceError(error: unknown, path: string): SourceError {
   if (error instanceof SourceError) return error;
   const { code = "", message } = error as NodeJS.ErrnoException;
   const known = CODES[code] ?? "SOURCE_NOT_READABLE";
-  const what = known === "SOURCE_NOT_FOUND" ? "does not exist" : known === "SOURCE_NOT_REGULAR" ? "is no regular file" : `cannot be read (${code || message})`;
+  const what =
+    known === "SOURCE_NOT_FOUND"
+      ? "does not exist"
+      : known === "SOURCE_NOT_REGULAR"
+        ? "is no regular file"
+        : `cannot be read (${code || message})`;
   return new SourceError(known, `${path} ${what}.`, { cause: error });
 }

@@ -40,12 +40,34 @@ export interface RegisterOptions {
 
 const ID = /^[A-Za-z0-9._-]{1,128}$/;
 const KNOWN = new Set([
-  "id", "sourceFolder", "bucket", "pattern", "exclude", "dot", "keyTemplate", "mode", "symlinks", "overwrite",
-  "minSize", "maxSize", "minAge", "maxAge", "priority", "object",
+  "id",
+  "sourceFolder",
+  "bucket",
+  "pattern",
+  "exclude",
+  "dot",
+  "keyTemplate",
+  "mode",
+  "symlinks",
+  "overwrite",
+  "minSize",
+  "maxSize",
+  "minAge",
+  "maxAge",
+  "priority",
+  "object",
 ]);
 const OBJECT_TEXTS = [
-  "contentType", "cacheControl", "contentDisposition", "contentEncoding", "contentLanguage", "storageClass",
-  "serverSideEncryption", "kmsKeyId", "acl", "expectedBucketOwner",
+  "contentType",
+  "cacheControl",
+  "contentDisposition",
+  "contentEncoding",
+  "contentLanguage",
+  "storageClass",
+  "serverSideEncryption",
+  "kmsKeyId",
+  "acl",
+  "expectedBucketOwner",
 ] as const;
 const OBJECT_MAPS = ["tags", "metadata"] as const;
 
@@ -56,7 +78,11 @@ const OBJECT_MAPS = ["tags", "metadata"] as const;
  */
 export function toSpec(options: RegisterOptions, id: string): UploadSpec {
   for (const name of Object.keys(options)) {
-    if (!KNOWN.has(name)) throw new InputError("INVALID_OPTION", `Unknown option ${JSON.stringify(name)}. Known: ${[...KNOWN].join(", ")}.`);
+    if (!KNOWN.has(name))
+      throw new InputError(
+        "INVALID_OPTION",
+        `Unknown option ${JSON.stringify(name)}. Known: ${[...KNOWN].join(", ")}.`,
+      );
   }
   if (!ID.test(id)) throw invalid("id", "1 to 128 letters, digits, dots, dashes or underscores", id);
   const spec: UploadSpec = {
@@ -90,15 +116,18 @@ function folder(value: unknown): string {
 /** Names of buckets, access points and ARNs differ by provider; only what can never be one is refused here. */
 function bucketName(value: unknown): string {
   const name = text("bucket", value);
-  if (name.startsWith("s3://")) throw invalid("bucket", "a bucket's name without s3:// (put a prefix into keyTemplate)", value);
-  if (/[\s\0-\x1f]/.test(name) || (name.includes("/") && !name.startsWith("arn:"))) throw invalid("bucket", "a bucket's name", value);
+  if (name.startsWith("s3://"))
+    throw invalid("bucket", "a bucket's name without s3:// (put a prefix into keyTemplate)", value);
+  if (/[\s\p{Cc}]/u.test(name) || (name.includes("/") && !name.startsWith("arn:")))
+    throw invalid("bucket", "a bucket's name", value);
   return name;
 }
 
 function globs(name: string, value: unknown, fallback: readonly string[]): readonly string[] {
   if (value === undefined) return fallback;
   const list = Array.isArray(value) ? value : [value];
-  if (list.length === 0 && name === "pattern") throw new InputError("INVALID_PATTERN", "pattern has no glob. Leave it out to take every file.");
+  if (list.length === 0 && name === "pattern")
+    throw new InputError("INVALID_PATTERN", "pattern has no glob. Leave it out to take every file.");
   if (list.some((glob) => typeof glob !== "string")) throw invalid(name, "a glob or an array of globs", value);
   return [...list];
 }
@@ -111,15 +140,21 @@ function objectSettings(value: unknown): ObjectSettings {
     if (setting === undefined) continue;
     if ((OBJECT_TEXTS as readonly string[]).includes(name)) settings[name] = text(`object.${name}`, setting);
     else if ((OBJECT_MAPS as readonly string[]).includes(name)) settings[name] = textMap(`object.${name}`, setting);
-    else throw new InputError("INVALID_OPTION", `Unknown option object.${name}. Known: ${[...OBJECT_TEXTS, ...OBJECT_MAPS].join(", ")}.`);
+    else
+      throw new InputError(
+        "INVALID_OPTION",
+        `Unknown option object.${name}. Known: ${[...OBJECT_TEXTS, ...OBJECT_MAPS].join(", ")}.`,
+      );
   }
   return settings;
 }
 
 function textMap(name: string, value: unknown): Record<string, string> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid(name, "an object of strings", value);
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw invalid(name, "an object of strings", value);
   const entries = Object.entries(value).map(([key, item]) => {
-    if (name === "object.metadata" && key.toLowerCase().startsWith("bucketline-")) throw invalid(`${name}.${key}`, "a name that does not start with bucketline-", key);
+    if (name === "object.metadata" && key.toLowerCase().startsWith("bucketline-"))
+      throw invalid(`${name}.${key}`, "a name that does not start with bucketline-", key);
     return [key, text(`${name}.${key}`, item)] as const;
   });
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));

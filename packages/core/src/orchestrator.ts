@@ -158,7 +158,8 @@ export class Orchestrator {
     let best: Lane | undefined;
     for (const lane of this.#lanes.values()) {
       if (!lane.ready(now)) continue;
-      if (!best || lane.priority > best.priority || (lane.priority === best.priority && lane.turn < best.turn)) best = lane;
+      if (!best || lane.priority > best.priority || (lane.priority === best.priority && lane.turn < best.turn))
+        best = lane;
     }
     if (best) best.turn = ++this.#turn;
     return best;

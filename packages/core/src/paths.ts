@@ -23,7 +23,9 @@ const SURROGATE = /[\ud800-\udfff]/;
 /** Sorts names in path order, in place. */
 export function sortPaths<T extends { readonly sortKey: string }>(entries: T[]): T[] {
   const plain = !entries.some((entry) => SURROGATE.test(entry.sortKey));
-  return entries.sort(plain ? (a, b) => (a.sortKey < b.sortKey ? -1 : 1) : (a, b) => comparePaths(a.sortKey, b.sortKey));
+  return entries.sort(
+    plain ? (a, b) => (a.sortKey < b.sortKey ? -1 : 1) : (a, b) => comparePaths(a.sortKey, b.sortKey),
+  );
 }
 
 export function joinPath(folder: string, name: string): string {

@@ -17,14 +17,26 @@ export async function putFile(task: FileTask, source: Source): Promise<Evidence>
     const arrived = file.attempts > 1 ? await findOurs(task, source, checksum) : undefined;
     if (arrived) return evidenceOf(task, source, arrived, checksum);
     stop.drain.throwIfAborted();
-    const request = { ...task.address, settings: task.settings, token: source.token, body: loan.bytes, checksum, condition: task.condition };
+    const request = {
+      ...task.address,
+      settings: task.settings,
+      token: source.token,
+      body: loan.bytes,
+      checksum,
+      condition: task.condition,
+    };
     const receipt = await context.objects
       .putObject(request)
       .catch((failure: unknown) => settleDoubt(task, source, checksum, failure));
     if (receipt.checksum !== undefined && receipt.checksum !== checksum) throw misread(task);
     const verified = receipt.checksum === checksum ? receipt : await confirmByHead(task, source, checksum);
     task.advance(source.facts.size, source.facts.size);
-    return evidenceOf(task, source, { etag: receipt.etag, versionId: receipt.versionId ?? verified.versionId }, checksum);
+    return evidenceOf(
+      task,
+      source,
+      { etag: receipt.etag, versionId: receipt.versionId ?? verified.versionId },
+      checksum,
+    );
   } finally {
     loan.release();
   }

@@ -1,4 +1,4 @@
-import { decide, type Decision, quietDelay } from "./decide.ts";
+import { type Decision, decide, quietDelay } from "./decide.ts";
 import type { Reason } from "./errors.ts";
 import { type Emit, emitFile, fileEvent } from "./events.ts";
 import { type FileAction, type FileRecord, newFile, reduceFile, type SourceFacts } from "./file.ts";
@@ -19,7 +19,10 @@ export interface ReconcileOptions {
   readonly now: number;
   /** Milliseconds. */
   readonly stabilityThreshold: number;
-  /** Called after each durable batch, once there is something to upload. */
+  /**
+   * Called before a batch is written, and again when it is durable, once there is something to upload: first the upload
+   * is open, then it gets its files. Dying in between must not leave files in an upload that counts as finished.
+   */
   readonly onWork: () => Promise<void>;
 }
 
@@ -142,7 +145,12 @@ class Reconciliation {
     await this.#write({ change, action }, action.type === "changed" || action.type === "requeue");
   }
 
-  #action(known: FileRecord, decision: Decision, facts: SourceFacts, reason: Reason | undefined): FileAction | undefined {
+  #action(
+    known: FileRecord,
+    decision: Decision,
+    facts: SourceFacts,
+    reason: Reason | undefined,
+  ): FileAction | undefined {
     if (decision === "changed") {
       const key = this.#template.key(known.path, facts.mtimeNs);
       return { type: "changed", facts, key, nextAttemptAt: this.#quietAt(facts) };
@@ -171,6 +179,7 @@ class Reconciliation {
     if (written.length === 0) return;
     this.#pending = [];
     this.#newKeys.clear();
+    if (this.#work) await onWork();
     const outcomes = await Promise.all(written.map((item) => ledger.offer(item.change)));
     for (const [index, { change, action }] of written.entries()) {
       // Overtaken: a worker or another process has the file; the next scan sees what is left to see.

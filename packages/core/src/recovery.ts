@@ -16,7 +16,10 @@ export async function rescueFiles(state: StateStore, context: TransferContext): 
   let rescued = 0;
   for (;;) {
     const now = context.clock.now();
-    const files = await state.rescue({ limit: BATCH, release: (file) => reduceFile(file, { type: "release", burnt: true }, now) });
+    const files = await state.rescue({
+      limit: BATCH,
+      release: (file) => reduceFile(file, { type: "release", burnt: true }, now),
+    });
     rescued += files.length;
     if (files.length < BATCH) return rescued;
   }

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { InputError, ObjectStoreError, UploadError } from "./errors.ts";
 import { type RegisterOptions, toSpec } from "./options.ts";
@@ -6,6 +5,7 @@ import type { Clock } from "./ports/clock.ts";
 import type { FileSystem } from "./ports/file-system.ts";
 import type { ObjectStore } from "./ports/object-store.ts";
 import type { UploadLedger } from "./ports/state-store.ts";
+import { newId } from "./random.ts";
 import { newUpload, type UploadRecord, type UploadSpec } from "./upload.ts";
 
 export interface RegistrationContext {
@@ -26,8 +26,9 @@ export async function registerUpload(
   options: RegisterOptions,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly upload: UploadRecord; readonly isNew: boolean }> {
-  if (typeof options !== "object" || options === null) throw new InputError("INVALID_OPTION", "register() takes an object of options.");
-  const id = options.id ?? randomUUID();
+  if (typeof options !== "object" || options === null)
+    throw new InputError("INVALID_OPTION", "register() takes an object of options.");
+  const id = options.id ?? newId();
   const spec = toSpec(options, id);
   const existing = await context.state.getUpload(id);
   if (existing) return { upload: sameSettings(existing, spec), isNew: false };
@@ -48,7 +49,11 @@ function sameSettings(existing: UploadRecord, spec: UploadSpec): UploadRecord {
   throw new UploadError("UPLOAD_EXISTS", message);
 }
 
-async function checkBucket(context: RegistrationContext, spec: UploadSpec, signal: AbortSignal | undefined): Promise<void> {
+async function checkBucket(
+  context: RegistrationContext,
+  spec: UploadSpec,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const { bucket, object } = spec;
   try {
     await context.objects.checkBucket({ bucket, expectedBucketOwner: object.expectedBucketOwner, signal });

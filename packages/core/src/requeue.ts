@@ -6,20 +6,25 @@ import type { FileLedger } from "./ports/state-store.ts";
 
 const PAGE = 500;
 
-/**
- * Queues failed files again.
- * @param dueBy only those whose time has come, in milliseconds since 1970; undefined: all
- * @returns how many
- */
+export interface RequeueOptions {
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** Only files whose time has come by then, in milliseconds since 1970. Default: all. */
+  readonly dueBy?: number;
+  /** Called before files are written: the upload must be open before it gets work. */
+  readonly onWork: () => Promise<void>;
+}
+
+/** Queues failed files again. @returns how many */
 export async function requeueFailed(
   context: { readonly state: FileLedger; readonly ledger: Ledger; readonly emit: Emit },
   uploadId: string,
-  now: number,
-  dueBy?: number,
+  { now, dueBy, onWork }: RequeueOptions,
 ): Promise<number> {
   let requeued = 0;
   for (let after: string | undefined; ; ) {
     const page = await context.state.listFiles(uploadId, { after, limit: PAGE, states: ["FAILED"], dueBy });
+    if (page.length > 0) await onWork();
     const outcomes = await Promise.all(
       page.map(async (before) => {
         const file = reduceFile(before, { type: "requeue" }, now);

@@ -1,7 +1,7 @@
 import { type Reason, SourceError } from "./errors.ts";
 import { type SourceFacts, sourceFacts } from "./file.ts";
-import type { PathFilter } from "./patterns.ts";
 import { joinPath, sortPaths } from "./paths.ts";
+import type { PathFilter } from "./patterns.ts";
 import type { EntryKind, FolderEntry, SourceRoot } from "./ports/file-system.ts";
 
 export type ScanEntry =

@@ -1,5 +1,4 @@
-import { randomUUID } from "node:crypto";
-import { systemClock, systemRandom } from "./clock.ts";
+import { systemClock } from "./clock.ts";
 import { type Logger, silentLogger } from "./emitter.ts";
 import { InputError } from "./errors.ts";
 import { NodeFileSystem } from "./node-file-system.ts";
@@ -9,6 +8,7 @@ import type { Clock, Random } from "./ports/clock.ts";
 import type { FileSystem } from "./ports/file-system.ts";
 import type { ObjectStore } from "./ports/object-store.ts";
 import type { StateStore } from "./ports/state-store.ts";
+import { newId, systemRandom } from "./random.ts";
 import { DEFAULT_RETRY, type RetryPolicy } from "./retry.ts";
 
 /** What a service is made of. Only the two stores are required. Durations in milliseconds, sizes in bytes. */
@@ -72,7 +72,7 @@ export function resolveOptions(options: ServiceOptions): ResolvedOptions {
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
     logger: options.logger ?? silentLogger,
-    owner: options.owner ?? randomUUID(),
+    owner: options.owner ?? newId(),
     concurrency: number("concurrency"),
     partConcurrency: number("partConcurrency"),
     chunkSize: number("chunkSize"),

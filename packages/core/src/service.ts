@@ -1,7 +1,7 @@
 import { cleanUp } from "./cleanup.ts";
 import { createEmitter, type GuardedEmitter } from "./emitter.ts";
-import { reasonOf, ServiceError, UploadError } from "./errors.ts";
 import { assemble, type Engine } from "./engine.ts";
+import { reasonOf, ServiceError, UploadError } from "./errors.ts";
 import { type BucketlineEmitter, type Emit, type EventName, uploadEvent } from "./events.ts";
 import type { FileRecord, FileState } from "./file.ts";
 import type { RegisterOptions } from "./options.ts";
@@ -72,7 +72,7 @@ export class UploadService implements AsyncDisposable {
    * or the signal, stops at once. Nothing is lost either way.
    */
   async stop(options: CallOptions = {}): Promise<void> {
-    if (this.#stopping) this.#cut.abort();
+    if (this.#stopping !== undefined) this.#cut.abort();
     const cut = () => this.#cut.abort();
     if (options.signal?.aborted) cut();
     options.signal?.addEventListener("abort", cut, { once: true });
@@ -100,7 +100,7 @@ export class UploadService implements AsyncDisposable {
     const { upload, isNew } = await registerUpload({ state, objects, fileSystem, clock, onTrouble }, options, signal);
     if (isNew) {
       this.#emit("upload:registered", () => uploadEvent(upload));
-      if (this.#starting) this.#engine.monitor.watch(upload);
+      if (this.#starting !== undefined) this.#engine.monitor.watch(upload);
     }
     return await this.#view(upload);
   }
@@ -115,7 +115,9 @@ export class UploadService implements AsyncDisposable {
    * @param page.after id of the last one of the page before
    * @param page.limit at most so many; default 100
    */
-  async list(page: { readonly after?: string; readonly limit?: number; readonly states?: readonly UploadState[] } = {}): Promise<Upload[]> {
+  async list(
+    page: { readonly after?: string; readonly limit?: number; readonly states?: readonly UploadState[] } = {},
+  ): Promise<Upload[]> {
     await this.#open();
     const uploads = await this.#options.state.listUploads({ limit: DEFAULT_PAGE, ...page });
     return await Promise.all(uploads.map((upload) => this.#view(upload)));
@@ -159,10 +161,12 @@ export class UploadService implements AsyncDisposable {
   async retry(id: string): Promise<number> {
     await this.#open();
     refuseCancelled(await this.#engine.uploads.get(id));
-    const files = await requeueFailed(this.#engine.context, id, this.#options.clock.now());
-    const upload = await this.#engine.uploads.get(id);
-    const reopen = upload.state === "FAILED" || (upload.state === "COMPLETED" && files > 0);
-    this.#goOn(reopen ? await this.#engine.uploads.applyIfAllowed(id, { type: "reopen" }) : upload);
+    const { uploads, context } = this.#engine;
+    const reopen = async () => this.#goOn(await uploads.applyIfAllowed(id, { type: "reopen" }));
+    const files = await requeueFailed(context, id, { now: this.#options.clock.now(), onWork: reopen });
+    const upload = await uploads.get(id);
+    if (upload.state === "FAILED") await reopen();
+    else this.#goOn(upload);
     return files;
   }
 
@@ -173,11 +177,13 @@ export class UploadService implements AsyncDisposable {
    */
   async check(id: string, { signal }: CallOptions = {}): Promise<ScanSummary | undefined> {
     await this.#open();
-    if (!this.#starting) throw new ServiceError("SERVICE_NOT_STARTED", `Upload ${id} cannot be checked: call start() first.`);
+    if (!this.#starting)
+      throw new ServiceError("SERVICE_NOT_STARTED", `Upload ${id} cannot be checked: call start() first.`);
     await this.#starting;
     const upload = await this.#engine.uploads.get(id);
     refuseCancelled(upload);
-    if (upload.state === "PAUSED") throw new UploadError("INVALID_TRANSITION", `Upload ${id} is PAUSED: resume it first.`);
+    if (upload.state === "PAUSED")
+      throw new UploadError("INVALID_TRANSITION", `Upload ${id} is PAUSED: resume it first.`);
     return await unlessAborted(this.#engine.monitor.check(id), signal);
   }
 
@@ -203,7 +209,8 @@ export class UploadService implements AsyncDisposable {
       const upload = await this.get(id);
       if (upload.state === "COMPLETED") return upload;
       refuseCancelled(upload);
-      if (upload.state === "FAILED") throw new UploadError("UPLOAD_FAILED", `Upload ${id} failed: ${upload.reason?.message ?? "no reason"}`);
+      if (upload.state === "FAILED")
+        throw new UploadError("UPLOAD_FAILED", `Upload ${id} failed: ${upload.reason?.message ?? "no reason"}`);
       await this.#nextChange(id, signal);
     }
   }
@@ -242,7 +249,8 @@ export class UploadService implements AsyncDisposable {
   }
 
   async #open(): Promise<void> {
-    if (this.#stopping) throw new ServiceError("SERVICE_STOPPED", "The service is stopped or stopping. Create and start a new one.");
+    if (this.#stopping !== undefined)
+      throw new ServiceError("SERVICE_STOPPED", "The service is stopped or stopping. Create and start a new one.");
     this.#opening ??= this.#options.state.open().catch((error: unknown) => {
       this.#opening = undefined;
       throw error;
@@ -254,7 +262,8 @@ export class UploadService implements AsyncDisposable {
     await this.#opening?.catch(() => {});
     await this.#starting?.catch(() => {});
     // What cannot be given back now is taken back from a dead owner later; the stores are closed all the same.
-    if (this.#starting) await this.#engine.stop(this.#cut.signal).catch((error: unknown) => this.#warn(error));
+    if (this.#starting !== undefined)
+      await this.#engine.stop(this.#cut.signal).catch((error: unknown) => this.#warn(error));
     this.#cut.abort();
     await this.#engine.context.ledger.drain();
     await this.#options.state.close();
@@ -276,7 +285,8 @@ const DEFAULT_PAGE = 100;
 
 /** @throws UploadError `UPLOAD_CANCELLED` */
 function refuseCancelled(upload: UploadRecord): void {
-  if (upload.state === "CANCELLED") throw new UploadError("UPLOAD_CANCELLED", `Upload ${upload.id} was cancelled, which is final.`);
+  if (upload.state === "CANCELLED")
+    throw new UploadError("UPLOAD_CANCELLED", `Upload ${upload.id} was cancelled, which is final.`);
 }
 
 async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -1,9 +1,17 @@
 import { createHash } from "node:crypto";
 import type { BufferPool } from "./buffers.ts";
 import { type Checksum, crc32Of, formatCrc32 } from "./checksum.ts";
-import { type Emit, emitFile, fileEvent } from "./events.ts";
-import { type Evidence, type FileAction, type FileRecord, type FinishedPart, reduceFile, type SourceFacts, sourceFacts } from "./file.ts";
 import { SourceError } from "./errors.ts";
+import { type Emit, emitFile, fileEvent } from "./events.ts";
+import {
+  type Evidence,
+  type FileAction,
+  type FileRecord,
+  type FinishedPart,
+  reduceFile,
+  type SourceFacts,
+  sourceFacts,
+} from "./file.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { OpenFile } from "./ports/file-system.ts";
@@ -45,7 +53,11 @@ export class FileTask {
 
   constructor(
     file: FileRecord,
-    target: { readonly bucket: string; readonly settings: ObjectSettings; readonly condition: WriteCondition | undefined },
+    target: {
+      readonly bucket: string;
+      readonly settings: ObjectSettings;
+      readonly condition: WriteCondition | undefined;
+    },
     context: TransferContext,
     stop: StopSignals,
   ) {
@@ -107,7 +119,12 @@ export async function pinSource(handle: OpenFile, file: FileRecord): Promise<Sou
  * Reads exactly the bytes that the pinned file has there.
  * @throws SourceError `SOURCE_CHANGED` when it is shorter by now
  */
-export async function readExactly(source: Source, path: string, target: Uint8Array, position: number): Promise<Checksum> {
+export async function readExactly(
+  source: Source,
+  path: string,
+  target: Uint8Array,
+  position: number,
+): Promise<Checksum> {
   const read = await source.handle.read(target, position);
   if (read < target.length) throw changed(path);
   return formatCrc32(crc32Of(target));
@@ -124,7 +141,10 @@ export async function checkUntouched(source: Source, path: string): Promise<void
 }
 
 function changed(path: string): SourceError {
-  return new SourceError("SOURCE_CHANGED", `${path} changed while it was being sent. It is sent again once it is quiet.`);
+  return new SourceError(
+    "SOURCE_CHANGED",
+    `${path} changed while it was being sent. It is sent again once it is quiet.`,
+  );
 }
 
 export function evidenceOf(

@@ -21,7 +21,11 @@ export class Uploads {
   /** @throws UploadError `UPLOAD_NOT_FOUND` */
   async get(id: string): Promise<UploadRecord> {
     const upload = await this.#options.state.getUpload(id);
-    if (!upload) throw new UploadError("UPLOAD_NOT_FOUND", `There is no upload ${JSON.stringify(id)}. List the uploads to see their ids.`);
+    if (!upload)
+      throw new UploadError(
+        "UPLOAD_NOT_FOUND",
+        `There is no upload ${JSON.stringify(id)}. List the uploads to see their ids.`,
+      );
     return upload;
   }
 
@@ -52,7 +56,10 @@ export class Uploads {
   }
 
   /** Every upload in one of the states, page by page, in order of registration. */
-  async *inStates(page: { readonly states?: readonly UploadRecord["state"][]; readonly cleanupDue?: boolean }): AsyncGenerator<UploadRecord> {
+  async *inStates(page: {
+    readonly states?: readonly UploadRecord["state"][];
+    readonly cleanupDue?: boolean;
+  }): AsyncGenerator<UploadRecord> {
     for (let after: string | undefined; ; ) {
       const uploads = await this.#options.state.listUploads({ ...page, after, limit: PAGE });
       yield* uploads;

@@ -23,7 +23,12 @@ export async function findOurs(task: FileTask, source: Source, checksum: Checksu
  * @returns the receipt when the object is there and ours
  * @throws the failure itself otherwise
  */
-export async function settleDoubt(task: FileTask, source: Source, checksum: Checksum, failure: unknown): Promise<WriteReceipt> {
+export async function settleDoubt(
+  task: FileTask,
+  source: Source,
+  checksum: Checksum,
+  failure: unknown,
+): Promise<WriteReceipt> {
   if (!(failure instanceof ObjectStoreError) || !leavesDoubt(failure)) throw failure;
   const found = await findOurs(task, source, checksum);
   if (!found) throw failure;
@@ -31,7 +36,9 @@ export async function settleDoubt(task: FileTask, source: Source, checksum: Chec
 }
 
 function leavesDoubt(failure: ObjectStoreError): boolean {
-  return failure.ambiguous || failure.kind === "precondition" || failure.kind === "notFound" || failure.kind === "conflict";
+  return (
+    failure.ambiguous || failure.kind === "precondition" || failure.kind === "notFound" || failure.kind === "conflict"
+  );
 }
 
 /**

@@ -1,4 +1,5 @@
 import { type Checksum, crc32Of, formatCrc32 } from "./checksum.ts";
+import { contentType } from "./content-type.ts";
 import { quietDelay } from "./decide.ts";
 import { BucketlineError, type Reason, reasonOf, SourceError } from "./errors.ts";
 import type { FileRecord } from "./file.ts";
@@ -9,7 +10,6 @@ import type { Random } from "./ports/clock.ts";
 import type { SourceRoot } from "./ports/file-system.ts";
 import { putFile } from "./put.ts";
 import { backoff, judge, type RetryPolicy, type Verdict } from "./retry.ts";
-import { contentType } from "./content-type.ts";
 import { FileTask, pinSource, type Source, type StopSignals, type TransferContext } from "./transfer.ts";
 import { quietThreshold, type UploadRecord } from "./upload.ts";
 
@@ -96,7 +96,11 @@ export class Worker {
     const now = this.#options.context.clock.now();
     const reason = filterReason(upload.spec, source.facts, now);
     if (reason) throw new LeftOut(reason);
-    const delayMs = quietDelay(source.facts.mtimeNs, now, quietThreshold(upload.spec, this.#options.stabilityThreshold));
+    const delayMs = quietDelay(
+      source.facts.mtimeNs,
+      now,
+      quietThreshold(upload.spec, this.#options.stabilityThreshold),
+    );
     if (delayMs > 0) throw new NotQuiet(source, delayMs);
   }
 
@@ -176,7 +180,11 @@ export class Worker {
  */
 async function sameAsUploaded(task: FileTask, source: Source) {
   const { evidence, key } = task.file;
-  if (!evidence || evidence.key !== key || contentStamp(evidence.fingerprint) !== contentStamp(source.facts.fingerprint)) {
+  if (
+    !evidence ||
+    evidence.key !== key ||
+    contentStamp(evidence.fingerprint) !== contentStamp(source.facts.fingerprint)
+  ) {
     return undefined;
   }
   if ((await checksumOf(task, source)) !== evidence.checksum) return undefined;
@@ -197,7 +205,8 @@ async function checksumOf(task: FileTask, source: Source): Promise<Checksum> {
     for (let position = 0; position < source.facts.size; ) {
       task.stop.drain.throwIfAborted();
       const read = await source.handle.read(loan.bytes, position);
-      if (read === 0) throw new SourceError("SOURCE_CHANGED", `${task.file.path} became shorter while it was being read.`);
+      if (read === 0)
+        throw new SourceError("SOURCE_CHANGED", `${task.file.path} became shorter while it was being read.`);
       crc = crc32Of(loan.bytes.subarray(0, read), crc);
       position += read;
     }

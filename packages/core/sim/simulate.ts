@@ -1,0 +1,255 @@
+import { BucketlineError, FILE_STATES } from "../src/index.ts";
+import { MemoryStateStore } from "../src/testing/index.ts";
+import type { Happening, Plan, Step } from "./plan.ts";
+import { SeededRandom } from "./random.ts";
+import { SimProcess } from "./sim-process.ts";
+import { Broken, BUCKET, ID, SimWorld } from "./sim-world.ts";
+
+const REGISTRATION = { id: ID, sourceFolder: "/data", bucket: BUCKET } as const;
+const LONGEST_MS = 4 * 3_600_000;
+/** Files and parts in flight per process: what a death may cost again. */
+const IN_FLIGHT = 3 * 2;
+
+/**
+ * Lives through a plan, heals the world, and holds what is left against the model.
+ * @throws Broken when a promise was not kept
+ */
+export async function simulate(plan: Plan): Promise<{ readonly steps: number; readonly calls: number }> {
+  const simulation = new Simulation(plan);
+  for (const step of plan.steps) await simulation.live(step);
+  await simulation.heal();
+  await simulation.checkAll();
+  return { steps: plan.steps.length, calls: simulation.world.calls };
+}
+
+class Simulation {
+  readonly world = new SimWorld();
+  readonly #random: SeededRandom;
+  readonly #processes: SimProcess[] = [];
+  #cancelled = false;
+
+  constructor(plan: Plan) {
+    this.#random = new SeededRandom(plan.seed ^ 0x5eed);
+    for (const { path, size, fill } of plan.files) this.#write(path, bytesOf(size, fill));
+    for (let index = 0; index < plan.processes; index++) this.#boot(index);
+  }
+
+  async live(step: Step): Promise<void> {
+    await this.#pass(step.after);
+    this.#happen(step);
+    if (this.world.broken) throw this.world.broken;
+  }
+
+  /** No more faults, the disk is there, every process has stopped. */
+  async heal(): Promise<void> {
+    this.world.disk.mounted = true;
+    for (const fault of this.world.faults) fault.remove();
+    await this.#pass(150_000);
+    this.world.disk.mounted = true;
+    const living = this.#processes.filter((process) => !process.dead);
+    await this.#until(Promise.all(living.map((process) => process.service.stop())), "stop of the living");
+  }
+
+  /** A new process alone must lead to the bucket of a run that nobody disturbed. */
+  async checkAll(): Promise<void> {
+    const last = new SimProcess(this.world, this.#random);
+    await this.#until(last.service.start(), "last start");
+    await this.#pass(40_000);
+    const upload = await this.#until(this.#registered(last), "registration");
+    if (upload === "CANCELLED") this.#cancelled = true;
+    else await this.#converge(last);
+    await this.#until(last.service.stop(), "last stop");
+    if (this.world.broken) throw this.world.broken;
+    this.#check(this.world.multiparts() === 0, `${this.world.multiparts()} multipart upload(s) are left over`);
+    const resent = this.world.partsResent;
+    this.#check(
+      resent <= this.world.resendsAllowed,
+      `${resent} finished parts were sent again, ${this.world.resendsAllowed} allowed`,
+    );
+    await this.#checkCounters();
+    if (!this.#cancelled) this.#checkFiles();
+  }
+
+  async #registered(process: SimProcess): Promise<string> {
+    const { state } = await process.service.register(REGISTRATION);
+    if (state === "PAUSED") await process.service.resume(ID);
+    if (state !== "CANCELLED") await process.service.retry(ID);
+    return state;
+  }
+
+  async #converge(process: SimProcess): Promise<void> {
+    for (let round = 0; round < 5; round++) {
+      const scan = await this.#until(process.service.check(ID), "check");
+      this.#check(scan?.complete === true || this.world.disk.paths.length === 0, "the last scan was not complete");
+      await this.#until(process.service.finished(ID), "finish");
+      if (this.#behind().length === 0) return;
+      await this.#pass(15_000);
+    }
+    throw new Broken(`these files never arrived: ${this.#behind().join(", ")}`);
+  }
+
+  /** Files on the disk that the bucket does not hold as they are. */
+  #behind(): string[] {
+    return this.world.disk.paths.filter((path) => this.world.object(path) !== textOf(this.world.disk.content(path)));
+  }
+
+  #checkFiles(): void {
+    const files = new Map(this.world.files().map((file) => [file.path, file]));
+    for (const path of this.world.disk.paths) {
+      const file = files.get(path);
+      this.#check(file?.state === "UPLOADED", `${path} is ${file?.state ?? "unknown"} in the ledger, not UPLOADED`);
+      this.#check(
+        file?.evidence?.size === this.world.disk.content(path)?.length,
+        `the evidence of ${path} has another size`,
+      );
+    }
+    for (const file of files.values()) {
+      this.#check(file.owner === null && file.transfer === null, `${file.path} still has an owner or a transfer`);
+      if (file.state === "UPLOADED")
+        this.#check(this.world.object(file.path) !== undefined, `${file.path} is UPLOADED and not there`);
+    }
+  }
+
+  async #checkCounters(): Promise<void> {
+    const store = new MemoryStateStore({ clock: this.world.clock, state: this.world.ledger });
+    await store.open();
+    const counters = await store.counters(ID);
+    for (const state of FILE_STATES) {
+      const files = this.world.files().filter((file) => file.state === state);
+      const bytes = files.reduce((sum, file) => sum + file.size, 0);
+      const same = counters[state].files === files.length && counters[state].bytes === bytes;
+      this.#check(same, `the counters of ${state} are wrong`);
+    }
+  }
+
+  #boot(index: number): void {
+    const process = new SimProcess(this.world, this.#random);
+    this.#processes[index] = process;
+    const start = async () => {
+      await process.service.start();
+      await process.service.register(REGISTRATION);
+    };
+    start().catch((error: unknown) => this.#expected(error));
+  }
+
+  #happen(step: Happening): void {
+    const { disk, clock } = this.world;
+    switch (step.do) {
+      case "write":
+      case "rewriteKeepingTime":
+        return this.#write(step.path, bytesOf(step.size, step.fill), step.do === "rewriteKeepingTime");
+      case "replace":
+        disk.replace(step.path, bytesOf(step.size, step.fill));
+        return this.world.remember(step.path);
+      case "append": {
+        const old = disk.content(step.path) ?? new Uint8Array();
+        return this.#write(step.path, Buffer.concat([old, bytesOf(step.size, 65)]));
+      }
+      case "truncate":
+        return this.#write(step.path, (disk.content(step.path) ?? new Uint8Array()).slice(0, step.size));
+      case "remove":
+        return disk.remove(step.path);
+      case "unmount":
+        disk.mounted = false;
+        void clock.sleep(step.forMs).then(() => {
+          disk.mounted = true;
+        });
+        return undefined;
+      case "stepClock":
+        return clock.step(step.ms);
+      case "abortMultiparts":
+        return this.#abortMultiparts();
+      default:
+        return this.#command(step);
+    }
+  }
+
+  #command(
+    step: Extract<
+      Happening,
+      { do: "kill" | "freeze" | "stop" | "fault" | "ledgerFault" | "pause" | "resume" | "retry" | "check" | "cancel" }
+    >,
+  ): void {
+    const process = this.#processes["process" in step ? step.process : 0];
+    if (!process) return;
+    switch (step.do) {
+      case "kill":
+        this.world.resendsAllowed += IN_FLIGHT;
+        process.kill(step.inCalls, step.when);
+        return this.#restart(process, step.downMs, step.process);
+      case "freeze":
+        this.world.resendsAllowed += IN_FLIGHT;
+        return process.freeze(step.forMs);
+      case "stop":
+        void process.service.stop().catch((error: unknown) => this.#expected(error));
+        return this.#restart(process, step.downMs, step.process);
+      case "fault":
+        return process.fault(step.method, step.kind, step.times);
+      case "ledgerFault":
+        return process.ledgerFault(step.kind, step.times);
+      default:
+        void process.service[step.do](ID).catch((error: unknown) => this.#expected(error));
+    }
+  }
+
+  /** The supervisor starts another process in its place, once it is dead or has stopped. */
+  #restart(process: SimProcess, downMs: number, index: number): void {
+    void this.world.clock.sleep(downMs).then(() => {
+      if (this.#processes[index] !== process) return;
+      if (!process.dead) process.kill(1, "before");
+      this.world.resendsAllowed += IN_FLIGHT;
+      this.#boot(index);
+    });
+  }
+
+  #abortMultiparts(): void {
+    const store = this.world.objects() as ReturnType<SimWorld["objects"]>;
+    void (async () => {
+      for await (const { key, multipartId } of store.listMultiparts({ bucket: BUCKET, prefix: "" })) {
+        await store.abortMultipart({ bucket: BUCKET, key, multipartId });
+      }
+    })();
+  }
+
+  #write(path: string, bytes: Uint8Array, keepTime = false): void {
+    this.world.disk.write(path, bytes, keepTime);
+    this.world.remember(path);
+  }
+
+  async #pass(ms: number): Promise<void> {
+    for (let left = ms; left > 0; ) left -= await this.world.clock.tick(left);
+  }
+
+  async #until<T>(goal: Promise<T>, what: string): Promise<T> {
+    let over = false;
+    const watched = goal.finally(() => {
+      over = true;
+    });
+    watched.catch(() => {});
+    for (let passed = 0; !over; ) {
+      this.#check(passed < LONGEST_MS, `${what}: nothing happened for ${LONGEST_MS / 3_600_000} hours`);
+      passed += await this.world.clock.tick(60_000);
+    }
+    return await watched;
+  }
+
+  /** Errors with a code are answers; anything else is a fault of ours. */
+  #expected(error: unknown): void {
+    const injected = error instanceof Error && error.message.startsWith("made to");
+    if (!(error instanceof BucketlineError) && !injected)
+      this.world.broken ??= new Broken(`unexpected: ${String(error)}`, { cause: error });
+  }
+
+  #check(kept: boolean, message: string): void {
+    if (!kept) throw new Broken(message);
+  }
+}
+
+function bytesOf(size: number, fill: number): Uint8Array {
+  // Neighbouring bytes differ, so that pieces in the wrong place show.
+  return Uint8Array.from({ length: size }, (_, index) => 97 + ((fill + index) % 26));
+}
+
+function textOf(bytes: Uint8Array | undefined): string | undefined {
+  return bytes && Buffer.from(bytes).toString("latin1");
+}
