@@ -21,7 +21,10 @@ async function run(world: World, process: Process): Promise<void> {
     await process.service.register({ id: "u", sourceFolder: SOURCE, bucket: BUCKET, mode: "once" });
     await process.service.finished("u");
   };
-  void work().then(() => (over = "finished"), (error: unknown) => (over = error));
+  void work().then(
+    () => (over = "finished"),
+    (error: unknown) => (over = error),
+  );
   await world.until(() => process.dead || over !== undefined);
   if (!process.dead) expect(over).toBe("finished");
 }
@@ -40,7 +43,8 @@ async function undisturbedCalls(): Promise<number> {
 function expectConverged(world: World, kills: number, story: string): void {
   expect(world.bucket(), story).toEqual(CONTENT);
   expect(world.multiparts(), story).toBe(0);
-  for (const file of world.files()) expect(file, story).toMatchObject({ state: "UPLOADED", owner: null, transfer: null });
+  for (const file of world.files())
+    expect(file, story).toMatchObject({ state: "UPLOADED", owner: null, transfer: null });
   const sent = new Map<string, number>();
   for (const { method, key, partNumber } of world.store.calls) {
     if (method !== "putObject" && method !== "uploadPart") continue;

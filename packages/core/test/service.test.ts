@@ -18,9 +18,24 @@ describe("the main job", () => {
     const process = world.boot();
     const upload = await process.upload();
     expect(upload.state).toBe("COMPLETED");
-    expect(world.bucket()).toEqual({ "u/a.txt": "hello", "u/deep/er/b.bin": "0123456789abcdef0123456789", "u/empty": "" });
-    expect(upload.progress).toMatchObject({ filesTotal: 3, filesUploaded: 3, filesPending: 0, fraction: 1, bytesUploaded: 31 });
-    await process.expectFile("deep/er/b.bin", { state: "UPLOADED", transfer: null, owner: null, evidence: { size: 26 } });
+    expect(world.bucket()).toEqual({
+      "u/a.txt": "hello",
+      "u/deep/er/b.bin": "0123456789abcdef0123456789",
+      "u/empty": "",
+    });
+    expect(upload.progress).toMatchObject({
+      filesTotal: 3,
+      filesUploaded: 3,
+      filesPending: 0,
+      fraction: 1,
+      bytesUploaded: 31,
+    });
+    await process.expectFile("deep/er/b.bin", {
+      state: "UPLOADED",
+      transfer: null,
+      owner: null,
+      evidence: { size: 26 },
+    });
     expect(world.multiparts()).toBe(0);
   });
 
@@ -60,8 +75,17 @@ describe("the main job", () => {
     expect(seen).toEqual(["a UPLOADED"]);
     const names = process.events.map(({ name }) => name).filter((name) => name !== "upload:progress");
     expect(names).toEqual([
-      "recovery:finished", "upload:registered", "monitor:check", "upload:started", "upload:scanning", "file:queued",
-      "upload:scanned", "file:started", "file:progress", "file:uploaded", "upload:completed",
+      "recovery:finished",
+      "upload:registered",
+      "monitor:check",
+      "upload:started",
+      "upload:scanning",
+      "file:queued",
+      "upload:scanned",
+      "file:started",
+      "file:progress",
+      "file:uploaded",
+      "upload:completed",
     ]);
   });
 
@@ -69,7 +93,13 @@ describe("the main job", () => {
     for (let n = 0; n < 300; n++) world.write(`many/${n}`, "x");
     const process = world.boot({ concurrency: 2 });
     await process.service.start();
-    await process.service.register({ id: "huge", sourceFolder: SOURCE, bucket: BUCKET, mode: "once", pattern: "many/**" });
+    await process.service.register({
+      id: "huge",
+      sourceFolder: SOURCE,
+      bucket: BUCKET,
+      mode: "once",
+      pattern: "many/**",
+    });
     await world.until(() => process.named("file:uploaded").length > 10);
     world.write("one/file", "y");
     await process.service.register({ id: "tiny", sourceFolder: `${SOURCE}/one`, bucket: BUCKET, mode: "once" });
@@ -113,7 +143,8 @@ describe("register", () => {
   test("an unreachable store is no wrong input: the upload waits for it", async () => {
     world.write("a", "1");
     const process = world.boot();
-    const down = () => new ObjectStoreError({ kind: "transient", operation: "checkBucket", bucket: BUCKET }, "unreachable");
+    const down = () =>
+      new ObjectStoreError({ kind: "transient", operation: "checkBucket", bucket: BUCKET }, "unreachable");
     const fault = process.objects.inject({ method: "checkBucket", before: down, times: 9 });
     const registered = await world.until(register(process, { id: "u", mode: "once" }) as Promise<unknown>);
     expect(registered).toMatchObject({ state: "PENDING" });

@@ -13,8 +13,13 @@ afterEach(async () => {
 });
 
 /** An error as an adapter makes it. */
-const failure = (kind: ObjectErrorKind, facts: { ambiguous?: boolean; operation?: string } = {}) => () =>
-  new ObjectStoreError({ kind, operation: facts.operation ?? "putObject", bucket: BUCKET, ...facts }, `made to fail: ${kind}`);
+const failure =
+  (kind: ObjectErrorKind, facts: { ambiguous?: boolean; operation?: string } = {}) =>
+  () =>
+    new ObjectStoreError(
+      { kind, operation: facts.operation ?? "putObject", bucket: BUCKET, ...facts },
+      `made to fail: ${kind}`,
+    );
 
 async function start(process: ReturnType<World["boot"]>, options: object = {}): Promise<void> {
   await process.service.start();
@@ -84,7 +89,11 @@ describe("ambiguity is settled by evidence", () => {
   test("a put whose answer is lost is not sent again", async () => {
     world.write("a", "1");
     const process = world.boot();
-    const lost = process.objects.inject({ method: "putObject", after: failure("transient", { ambiguous: true }), times: 9 });
+    const lost = process.objects.inject({
+      method: "putObject",
+      after: failure("transient", { ambiguous: true }),
+      times: 9,
+    });
     await start(process);
     await world.until(process.service.finished("u"));
     expect(lost.fired).toBeGreaterThan(0);
@@ -95,7 +104,10 @@ describe("ambiguity is settled by evidence", () => {
   test("a completion whose answer is lost is not made again", async () => {
     world.write("big", BIG);
     const process = world.boot();
-    const lost = process.objects.inject({ method: "completeMultipart", after: failure("transient", { ambiguous: true }) });
+    const lost = process.objects.inject({
+      method: "completeMultipart",
+      after: failure("transient", { ambiguous: true }),
+    });
     await start(process);
     await world.until(process.service.finished("u"));
     expect(lost.fired).toBe(1);
@@ -107,7 +119,10 @@ describe("ambiguity is settled by evidence", () => {
   test("a creation whose answer is lost leaves no orphan", async () => {
     world.write("big", BIG);
     const process = world.boot();
-    const lost = process.objects.inject({ method: "createMultipart", after: failure("transient", { ambiguous: true }) });
+    const lost = process.objects.inject({
+      method: "createMultipart",
+      after: failure("transient", { ambiguous: true }),
+    });
     await start(process);
     await world.until(process.service.finished("u"));
     expect(lost.fired).toBe(1);
@@ -123,7 +138,8 @@ describe("ambiguity is settled by evidence", () => {
       method: "uploadPart",
       nth: 4,
       run: async () => {
-        for (const { key, multipartId } of world.store.multiparts(BUCKET)) await world.store.abortMultipart({ bucket: BUCKET, key, multipartId });
+        for (const { key, multipartId } of world.store.multiparts(BUCKET))
+          await world.store.abortMultipart({ bucket: BUCKET, key, multipartId });
         throw failure("notFound")();
       },
     });
@@ -151,8 +167,14 @@ describe("ambiguity is settled by evidence", () => {
   test("a put whose answer echoes no checksum is confirmed by HEAD, and a wrong object there is refused", async () => {
     world.write("a", "1");
     const process = world.boot({ retry: { attempts: 1 } });
-    process.objects.inject({ method: "putObject", run: async ({ proceed }) => ({ etag: ((await proceed()) as { etag: string }).etag }) });
-    const head = process.objects.inject({ method: "headObject", run: async ({ proceed }) => ({ ...((await proceed()) as object), size: 7 }) });
+    process.objects.inject({
+      method: "putObject",
+      run: async ({ proceed }) => ({ etag: ((await proceed()) as { etag: string }).etag }),
+    });
+    const head = process.objects.inject({
+      method: "headObject",
+      run: async ({ proceed }) => ({ ...((await proceed()) as object), size: 7 }),
+    });
     await start(process);
     await expect(world.until(process.service.finished("u"))).rejects.toMatchObject({ code: "UPLOAD_FAILED" });
     expect(head.fired).toBe(1);
@@ -176,7 +198,9 @@ describe("retries are bounded and classified", () => {
     expect(poison.fired).toBe(9);
     expect(world.bucket()).toEqual({ "u/good": "2" });
     await process.expectFile("bad", { state: "FAILED", attempts: 3, reason: { code: "STORE_UNAVAILABLE" } });
-    const order = process.events.filter(({ name }) => name === "file:uploaded" || name === "file:failed").map(({ event }) => event.path);
+    const order = process.events
+      .filter(({ name }) => name === "file:uploaded" || name === "file:failed")
+      .map(({ event }) => event.path);
     expect(order).toEqual(["good", "bad"]);
     poison.remove();
     expect(await world.until(process.service.retry("u"))).toBe(1);
@@ -187,7 +211,11 @@ describe("retries are bounded and classified", () => {
   test("access denied is asked once, not once per file, and fails the upload with the reason", async () => {
     for (let n = 0; n < 40; n++) world.write(`f${n}`, "x");
     const process = world.boot({ concurrency: 3 });
-    const denied = process.objects.inject({ method: "putObject", before: failure("denied"), times: Number.POSITIVE_INFINITY });
+    const denied = process.objects.inject({
+      method: "putObject",
+      before: failure("denied"),
+      times: Number.POSITIVE_INFINITY,
+    });
     await start(process);
     await expect(world.until(process.service.finished("u"))).rejects.toMatchObject({ code: "UPLOAD_FAILED" });
     expect(denied.fired).toBeLessThanOrEqual(3);
@@ -266,7 +294,14 @@ describe("overwrite: never", () => {
     for (const [key, text] of Object.entries(checksum)) {
       const body = Buffer.from(text);
       const { crc32Of, formatCrc32 } = await import("../src/checksum.ts");
-      await world.store.putObject({ bucket: BUCKET, key, body, checksum: formatCrc32(crc32Of(body)), settings: {}, token: "other" });
+      await world.store.putObject({
+        bucket: BUCKET,
+        key,
+        body,
+        checksum: formatCrc32(crc32Of(body)),
+        settings: {},
+        token: "other",
+      });
     }
     const process = world.boot();
     const upload = await process.upload({ overwrite: "never" });
@@ -290,7 +325,12 @@ describe("the ledger", () => {
     const { StateStoreError } = await import("../src/index.ts");
     for (let n = 0; n < 20; n++) world.write(`f${n}`, "x");
     const process = world.boot();
-    const full = process.state.inject({ method: "commit", nth: 3, times: 5, before: () => new StateStoreError("STATE_FULL", "disk full") });
+    const full = process.state.inject({
+      method: "commit",
+      nth: 3,
+      times: 5,
+      before: () => new StateStoreError("STATE_FULL", "disk full"),
+    });
     await process.upload();
     expect(full.fired).toBe(5);
     expect(Object.keys(world.bucket())).toHaveLength(20);

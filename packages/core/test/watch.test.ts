@@ -40,7 +40,11 @@ describe("a watched folder", () => {
   test("an idle interval writes nothing", async () => {
     world.write("a", "1");
     const process = await watched();
-    const written = process.state.inject({ method: "commit", times: Number.POSITIVE_INFINITY, run: ({ proceed }) => proceed() });
+    const written = process.state.inject({
+      method: "commit",
+      times: Number.POSITIVE_INFINITY,
+      run: ({ proceed }) => proceed(),
+    });
     const scans = process.named("upload:scanned").length;
     await world.until(() => process.named("upload:scanned").length >= scans + 3);
     expect(written.matched).toBe(0);

@@ -14,7 +14,7 @@ import {
 import {
   FakeClock,
   type FaultedCall,
-  faulty, 
+  faulty,
   MemoryBuckets,
   MemoryObjectStore,
   MemoryState,
@@ -84,9 +84,12 @@ export class World {
   /** Moves time on in small steps until the promise settles or the condition holds. */
   async until<T>(goal: Promise<T> | (() => boolean), limitMs = 600_000): Promise<T> {
     let settled = typeof goal === "function" ? undefined : false;
-    const watched = typeof goal === "function" ? undefined : goal.finally(() => {
-      settled = true;
-    });
+    const watched =
+      typeof goal === "function"
+        ? undefined
+        : goal.finally(() => {
+            settled = true;
+          });
     watched?.catch(() => {});
     for (let passed = 0; passed < limitMs; ) {
       if (typeof goal === "function" ? goal() : settled) return (await watched) as T;
@@ -134,7 +137,10 @@ export class Process {
       ...options,
     });
     for (const name of EVENT_NAMES) {
-      this.service.on(name, (event: object) => void this.events.push({ name, event: event as Record<string, unknown> }));
+      this.service.on(
+        name,
+        (event: object) => void this.events.push({ name, event: event as Record<string, unknown> }),
+      );
     }
   }
 
@@ -179,7 +185,13 @@ export class Process {
   /** Registers an upload of the source folder, starts, and waits for the upload to finish. */
   async upload(options: Partial<Parameters<UploadService["register"]>[0]> = {}) {
     await this.service.start();
-    const { id } = await this.service.register({ id: "u", sourceFolder: SOURCE, bucket: BUCKET, mode: "once", ...options });
+    const { id } = await this.service.register({
+      id: "u",
+      sourceFolder: SOURCE,
+      bucket: BUCKET,
+      mode: "once",
+      ...options,
+    });
     return await this.world.until(this.service.finished(id));
   }
 
@@ -195,18 +207,61 @@ export class Process {
 }
 
 const STATE_METHODS = [
-  "open", "close", "insertUpload", "getUpload", "listUploads", "updateUpload", "getFile", "listFiles", "findFileByKey",
-  "listParts", "counters", "commit", "claim", "nextDue", "heartbeat", "rescue", "retire",
+  "open",
+  "close",
+  "insertUpload",
+  "getUpload",
+  "listUploads",
+  "updateUpload",
+  "getFile",
+  "listFiles",
+  "findFileByKey",
+  "listParts",
+  "counters",
+  "commit",
+  "claim",
+  "nextDue",
+  "heartbeat",
+  "rescue",
+  "retire",
 ] as const;
 
 const OBJECT_METHODS = [
-  "checkBucket", "putObject", "putStream", "headObject", "createMultipart", "uploadPart", "listParts",
-  "completeMultipart", "abortMultipart", "close",
+  "checkBucket",
+  "putObject",
+  "putStream",
+  "headObject",
+  "createMultipart",
+  "uploadPart",
+  "listParts",
+  "completeMultipart",
+  "abortMultipart",
+  "close",
 ] as const;
 
 const EVENT_NAMES: readonly EventName[] = [
-  "upload:registered", "upload:started", "upload:scanning", "upload:scanned", "upload:progress", "upload:completed",
-  "upload:failed", "upload:reopened", "upload:paused", "upload:resumed", "upload:cancelled", "file:queued",
-  "file:started", "file:progress", "file:uploaded", "file:retrying", "file:failed", "file:skipped", "file:changed",
-  "file:removed", "monitor:check", "monitor:requeued", "recovery:finished", "warning",
+  "upload:registered",
+  "upload:started",
+  "upload:scanning",
+  "upload:scanned",
+  "upload:progress",
+  "upload:completed",
+  "upload:failed",
+  "upload:reopened",
+  "upload:paused",
+  "upload:resumed",
+  "upload:cancelled",
+  "file:queued",
+  "file:started",
+  "file:progress",
+  "file:uploaded",
+  "file:retrying",
+  "file:failed",
+  "file:skipped",
+  "file:changed",
+  "file:removed",
+  "monitor:check",
+  "monitor:requeued",
+  "recovery:finished",
+  "warning",
 ];
