@@ -12,9 +12,15 @@ function isOurs(task: FileTask, object: ObjectFacts, source: Source, checksum: C
   return object.token === source.token && object.size === source.facts.size && proven;
 }
 
-/** The object that stands there, if it is the one that we meant to write. Settles every doubt by evidence. */
+/**
+ * The object that stands there, if it is the one that we meant to write. Settles doubts by evidence; where the credentials
+ * may write but not look, there is none.
+ */
 export async function findOurs(task: FileTask, source: Source, checksum: Checksum): Promise<WriteReceipt | undefined> {
-  const object = await task.context.objects.headObject(task.address);
+  const object = await task.context.objects.headObject(task.address).catch((failure: unknown) => {
+    if (failure instanceof ObjectStoreError && failure.kind === "denied") return undefined;
+    throw failure;
+  });
   return object && isOurs(task, object, source, checksum) ? object : undefined;
 }
 
@@ -43,11 +49,11 @@ function leavesDoubt(failure: ObjectStoreError): boolean {
 
 /**
  * Confirms a finished write by HEAD: size, checksum and token are ours.
- * @throws ObjectStoreError `integrity`
+ * @throws ObjectStoreError `integrity` · whatever HEAD fails with
  */
 export async function confirmByHead(task: FileTask, source: Source, checksum: Checksum): Promise<WriteReceipt> {
-  const found = await findOurs(task, source, checksum);
-  if (found) return found;
+  const object = await task.context.objects.headObject(task.address);
+  if (object && isOurs(task, object, source, checksum)) return object;
   const facts = { kind: "integrity", operation: "headObject", bucket: task.bucket, key: task.file.key } as const;
   throw new ObjectStoreError(facts, "the object is not what was sent, or the store reports no CRC32 for it.");
 }

@@ -182,6 +182,23 @@ describe("ambiguity is settled by evidence", () => {
   });
 });
 
+describe("credentials that may write but not look", () => {
+  test("put small files, retries included; large ones need HEAD and fail with the reason", async () => {
+    world.write("a", "1");
+    const process = world.boot();
+    const blind = process.objects.inject({ method: "headObject", before: failure("denied"), times: 99 });
+    process.objects.inject({ method: "putObject", before: failure("transient"), times: 3 });
+    await start(process);
+    await world.until(process.service.finished("u"));
+    expect(blind.fired).toBe(1);
+    expect(world.bucket()).toEqual({ "u/a": "1" });
+    world.write("big", BIG);
+    await world.until(process.service.check("u"));
+    await expect(world.until(process.service.finished("u"))).rejects.toMatchObject({ code: "UPLOAD_FAILED" });
+    expect(await process.service.get("u")).toMatchObject({ state: "FAILED", reason: { code: "ACCESS_DENIED" } });
+  });
+});
+
 describe("retries are bounded and classified", () => {
   test("a file that always fails is FAILED after the attempts, and delays nobody", async () => {
     world.write("bad", "1");
