@@ -15,7 +15,9 @@ async function expectKept(seed: number): Promise<void> {
   const plan = planOf(seed);
   await simulate(plan).catch((error: unknown) => {
     const story = plan.steps.map((step) => `  ${tell(step)}`).join("\n");
-    throw new Error(`seed ${seed}: ${(error as Error).message}\n${story}\nAgain: npm run sim -- --from ${seed} --seeds 1`);
+    throw new Error(
+      `seed ${seed}: ${(error as Error).message}\n${story}\nAgain: npm run sim -- --from ${seed} --seeds 1`,
+    );
   });
 }
 
