@@ -1,0 +1,90 @@
+import type { FilePage, UploadPage } from "@bucketline/core";
+import { FILE_COLUMNS, UPLOAD_COLUMNS } from "./rows.ts";
+import { FILE_CODE, UPLOAD_CODE } from "./states.ts";
+
+const marks = (count: number) => Array.from({ length: count }, () => "?").join(", ");
+const assignments = (columns: readonly string[]) => columns.map((column) => `${column} = ?`).join(", ");
+
+const FILE = ["path", ...FILE_COLUMNS].join(", ");
+const UPLOAD = ["id", ...UPLOAD_COLUMNS].join(", ");
+const PENDING = `state = ${FILE_CODE.PENDING}`;
+
+export const UPLOADS = {
+  insert: `INSERT INTO uploads (${UPLOAD}) VALUES (${marks(UPLOAD_COLUMNS.length + 1)}) ON CONFLICT DO NOTHING`,
+  get: `SELECT ${UPLOAD} FROM uploads WHERE id = ?`,
+  update: `UPDATE uploads SET ${assignments(UPLOAD_COLUMNS)} WHERE id = ? AND revision = ?`,
+  seqOf: "SELECT seq FROM uploads WHERE id = ?",
+  idOf: "SELECT id FROM uploads WHERE seq = ?",
+} as const;
+
+/** Takes the id of the upload before the page (only if `after` is set) and the limit. */
+export function listUploadsSql(page: Pick<UploadPage, "after" | "states" | "cleanupDue">): string {
+  const terms = [
+    ...(page.after === undefined ? [] : ["seq > (SELECT seq FROM uploads WHERE id = ?)"]),
+    ...(page.states === undefined ? [] : [`state IN (${page.states.map((state) => UPLOAD_CODE[state]).join(", ")})`]),
+    ...(page.cleanupDue ? ["cleanup_due = 1"] : []),
+  ];
+  return `SELECT ${UPLOAD} FROM uploads ${terms.length > 0 ? `WHERE ${terms.join(" AND ")} ` : ""}ORDER BY seq LIMIT ?`;
+}
+
+export const FILES = {
+  insert: `INSERT INTO files (upload, ${FILE}) VALUES (${marks(FILE_COLUMNS.length + 2)}) ON CONFLICT DO NOTHING`,
+  /** State and size, too, because the counters are changed by those of `before`. */
+  update: `UPDATE files SET ${assignments(FILE_COLUMNS)} WHERE upload = ? AND path = ? AND revision = ? AND state = ? AND size = ?`,
+  get: `SELECT ${FILE} FROM files WHERE upload = ? AND path = ?`,
+  due: `SELECT ${FILE} FROM files INDEXED BY files_pending
+    WHERE upload = ? AND ${PENDING} AND next_attempt_at <= ? ORDER BY next_attempt_at, path LIMIT ?`,
+  beyond: `SELECT ${FILE} FROM files INDEXED BY files_pending
+    WHERE upload = ? AND ${PENDING} AND next_attempt_at > ? ORDER BY next_attempt_at, path LIMIT ?`,
+  earliest: `SELECT next_attempt_at FROM files INDEXED BY files_pending
+    WHERE upload = ? AND ${PENDING} ORDER BY next_attempt_at LIMIT 1`,
+  latest: `SELECT next_attempt_at FROM files INDEXED BY files_pending
+    WHERE upload = ? AND ${PENDING} ORDER BY next_attempt_at DESC LIMIT 1`,
+  byKeyHash: `SELECT ${FILE} FROM files INDEXED BY files_key WHERE upload = ? AND key_hash = ? AND key = ? LIMIT 1`,
+  keysHashed: "SELECT keys_hashed FROM uploads WHERE seq = ?",
+  setKeysHashed: "UPDATE uploads SET keys_hashed = 1 WHERE seq = ?",
+  hashKeys: "UPDATE files SET key_hash = key_hash(key) WHERE upload = ?",
+} as const;
+
+/** Takes, for each state asked for or once: upload, path to start after and `dueBy` if set; then the limit. */
+export function listFilesSql(page: Pick<FilePage, "states" | "withTransfer" | "dueBy">): string {
+  const common = ["upload = ?", "path > ?", ...(page.dueBy === undefined ? [] : ["next_attempt_at <= ?"])];
+  if (page.withTransfer) {
+    const among = page.states?.map((state) => FILE_CODE[state]).join(", ");
+    const terms = [...common, "transfer IS NOT NULL", ...(among === undefined ? [] : [`state IN (${among})`])];
+    return `SELECT ${FILE} FROM files INDEXED BY files_transfer WHERE ${terms.join(" AND ")} ORDER BY path LIMIT ?`;
+  }
+  if (page.states === undefined) return `SELECT ${FILE} FROM files WHERE ${common.join(" AND ")} ORDER BY path LIMIT ?`;
+  const ofState = (code: number) =>
+    `SELECT ${FILE} FROM files INDEXED BY files_by_state WHERE ${[...common, `state = ${code}`].join(" AND ")}`;
+  // SQLite merges the states' runs, each in path order already, instead of sorting them.
+  const runs = page.states.map((state) => ofState(FILE_CODE[state]));
+  return `${runs.join(" UNION ALL ")} ORDER BY path LIMIT ?`;
+}
+
+export const PARTS = {
+  put: "INSERT OR REPLACE INTO parts (upload, path, number, size, etag, checksum) VALUES (?, ?, ?, ?, ?, ?)",
+  list: "SELECT number, size, etag, checksum FROM parts WHERE upload = ? AND path = ? ORDER BY number",
+  drop: "DELETE FROM parts WHERE upload = ? AND path = ?",
+} as const;
+
+export const COUNTERS = {
+  get: "SELECT state, files, bytes FROM counters WHERE upload = ?",
+  add: `INSERT INTO counters (upload, state, files, bytes) VALUES (?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET files = files + excluded.files, bytes = bytes + excluded.bytes`,
+} as const;
+
+const HELD = `FROM counters CROSS JOIN files INDEXED BY files_by_state
+  ON files.upload = counters.upload AND files.state = ${FILE_CODE.IN_PROGRESS}
+  WHERE counters.state = ${FILE_CODE.IN_PROGRESS} AND counters.files > 0`;
+
+export const OWNERS = {
+  /** Few rows: the files that are being sent at this moment. */
+  holding: `SELECT DISTINCT owner ${HELD}`,
+  heldBy: `SELECT files.upload, ${FILE_COLUMNS.reduce((list, column) => `${list}, files.${column}`, "path")} ${HELD} AND owner IS ? LIMIT ?`,
+  get: "SELECT * FROM owners WHERE name = ?",
+  list: "SELECT * FROM owners",
+  beat: `INSERT OR REPLACE INTO owners (name, lease_ms, beat_wall, beat_monotonic, host, boot, pid_space, pid, started)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  forget: "DELETE FROM owners WHERE name = ?",
+} as const;

@@ -1,0 +1,176 @@
+import { resolve } from "node:path";
+import {
+  type ChangeOutcome,
+  type ClaimRequest,
+  type Counters,
+  type FileChange,
+  type FilePage,
+  type FileRecord,
+  type FinishedPart,
+  InputError,
+  type RescueRequest,
+  type StateStore,
+  StateStoreError,
+  type UploadPage,
+  type UploadRecord,
+} from "@bucketline/core";
+import type { Database } from "better-sqlite3";
+import { MEMORY, openDatabase } from "./database.ts";
+import { FileTable } from "./files.ts";
+import { OwnerTable } from "./owners.ts";
+import { stateError } from "./state-error.ts";
+import { UploadTable } from "./uploads.ts";
+
+export interface SqliteStateStoreOptions {
+  /** The database file; made with mode 0600 when it is not there, its folders with 0700. `:memory:`: gone when closed. */
+  readonly path: string;
+  /** How long a call waits for another process's lock before it throws `STATE_BUSY`, in milliseconds. Default: 2,000. */
+  readonly busyTimeoutMs?: number | undefined;
+}
+
+const DEFAULT_BUSY_TIMEOUT_MS = 2_000;
+
+interface Tables {
+  readonly db: Database;
+  readonly uploads: UploadTable;
+  readonly files: FileTable;
+  readonly owners: OwnerTable;
+}
+
+/**
+ * The ledger in one SQLite file. Every write is synced to the disk before its promise resolves (write-ahead log,
+ * `synchronous = FULL`). Any number of processes of one machine may share the file; files of a process that has died are
+ * given back at once, without waiting for its lease.
+ */
+export class SqliteStateStore implements StateStore {
+  /** Absolute, or `:memory:`. */
+  readonly path: string;
+  readonly #busyTimeoutMs: number;
+  #opening: Promise<void> | undefined;
+  #tables: Tables | undefined;
+
+  /** @throws InputError `INVALID_OPTION` */
+  constructor(options: string | SqliteStateStoreOptions) {
+    const { path, busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS } = typeof options === "string" ? { path: options } : options;
+    // The driver would trim white space off the end, and open another file.
+    if (typeof path !== "string" || path === "" || path.includes("\0") || path !== path.trimEnd()) {
+      throw new InputError(
+        "INVALID_OPTION",
+        "path: name a file for the state store, or :memory:. No white space at its end.",
+      );
+    }
+    if (!Number.isInteger(busyTimeoutMs) || busyTimeoutMs < 0 || busyTimeoutMs > 2 ** 31 - 1) {
+      throw new InputError("INVALID_OPTION", "busyTimeoutMs: give a whole number of milliseconds, 0 or more.");
+    }
+    this.path = path === MEMORY ? path : resolve(path);
+    this.#busyTimeoutMs = busyTimeoutMs;
+  }
+
+  open(): Promise<void> {
+    this.#opening ??= this.#open().catch((error: unknown) => {
+      this.#opening = undefined;
+      throw error;
+    });
+    return this.#opening;
+  }
+
+  async close(): Promise<void> {
+    await this.#opening?.catch(() => {});
+    const db = this.#tables?.db;
+    this.#tables = undefined;
+    this.#opening = undefined;
+    if (!db) return;
+    try {
+      db.pragma("optimize");
+      db.pragma("wal_checkpoint(PASSIVE)");
+    } catch {
+      // Housekeeping only: what was acknowledged is in the log, busy or full disk or not.
+    } finally {
+      db.close();
+    }
+  }
+
+  insertUpload(upload: UploadRecord): Promise<boolean> {
+    return this.#run(({ uploads }) => uploads.insert(upload));
+  }
+
+  getUpload(id: string): Promise<UploadRecord | undefined> {
+    return this.#run(({ uploads }) => uploads.get(id));
+  }
+
+  listUploads(page: UploadPage): Promise<UploadRecord[]> {
+    return this.#run(({ uploads }) => uploads.list(page));
+  }
+
+  updateUpload(before: UploadRecord, after: UploadRecord): Promise<boolean> {
+    return this.#run(({ uploads }) => uploads.update(before, after));
+  }
+
+  getFile(uploadId: string, path: string): Promise<FileRecord | undefined> {
+    return this.#run(({ files }) => files.get(uploadId, path));
+  }
+
+  listFiles(uploadId: string, page: FilePage): Promise<FileRecord[]> {
+    return this.#run(({ files }) => files.list(uploadId, page));
+  }
+
+  findFileByKey(uploadId: string, key: string): Promise<FileRecord | undefined> {
+    return this.#run(({ files }) => files.findByKey(uploadId, key));
+  }
+
+  listParts(uploadId: string, path: string): Promise<FinishedPart[]> {
+    return this.#run(({ files }) => files.listParts(uploadId, path));
+  }
+
+  counters(uploadId: string): Promise<Counters> {
+    return this.#run(({ files }) => files.counters(uploadId));
+  }
+
+  /** @throws StateStoreError `UPLOAD_NOT_FOUND` for a file of an upload that was never inserted; then nothing is written */
+  commit(changes: readonly FileChange[]): Promise<ChangeOutcome[]> {
+    return this.#run(({ files }) => files.commit(changes));
+  }
+
+  claim(request: ClaimRequest): Promise<FileRecord[]> {
+    return this.#run(({ files }) => files.claim(request));
+  }
+
+  nextDue(uploadId: string): Promise<number | undefined> {
+    return this.#run(({ files }) => files.nextDue(uploadId));
+  }
+
+  heartbeat(owner: string, leaseMs: number): Promise<void> {
+    return this.#run(({ owners }) => owners.heartbeat(owner, leaseMs));
+  }
+
+  rescue(request: RescueRequest): Promise<FileRecord[]> {
+    return this.#run(({ owners }) => owners.rescue(request));
+  }
+
+  retire(owner: string): Promise<void> {
+    return this.#run(({ owners }) => owners.retire(owner));
+  }
+
+  async #open(): Promise<void> {
+    const db = await openDatabase(this.path, this.#busyTimeoutMs);
+    try {
+      const uploads = new UploadTable(db);
+      const files = new FileTable(db, uploads);
+      this.#tables = { db, uploads, files, owners: new OwnerTable(db, uploads, files) };
+    } catch (error) {
+      db.close();
+      throw stateError(error, this.path);
+    }
+  }
+
+  async #run<T>(work: (tables: Tables) => T): Promise<T> {
+    if (!this.#tables) {
+      throw new StateStoreError("STATE_CLOSED", `The state store ${this.path} is not open. Open it first.`);
+    }
+    try {
+      return work(this.#tables);
+    } catch (error) {
+      throw stateError(error, this.path);
+    }
+  }
+}

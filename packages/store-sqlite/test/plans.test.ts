@@ -1,0 +1,70 @@
+import { join } from "node:path";
+import { FILE_STATES } from "@bucketline/core";
+import Database from "better-sqlite3";
+import { expect, onTestFinished, test } from "vitest";
+import { COUNTERS, FILES, listFilesSql, listUploadsSql, OWNERS, PARTS, UPLOADS } from "../src/statements.ts";
+import { fill, opened, testFolder } from "./folder.ts";
+
+async function connection(): Promise<Database.Database> {
+  const path = join(testFolder(), "uploads.db");
+  await fill(await opened(path), 2_000);
+  const db = new Database(path);
+  onTestFinished(() => void db.close());
+  db.function("key_hash", (key) => Number(key));
+  return db;
+}
+
+function planOf(db: Database.Database, sql: string): string {
+  const parameters = Array.from(sql.matchAll(/\?/g), () => null);
+  const steps = db.prepare<null[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).all(...parameters);
+  return steps.map((step) => step.detail).join("\n");
+}
+
+const LISTS = [
+  {},
+  ...FILE_STATES.map((state) => ({ states: [state] })),
+  { states: ["FAILED", "SKIPPED"] as const },
+  { states: FILE_STATES },
+  { withTransfer: true },
+  { withTransfer: true, states: ["PENDING"] as const },
+  { states: ["FAILED"] as const, dueBy: 1 },
+  { dueBy: 1 },
+];
+
+test.each([false, true])("no statement reads a whole table or sorts (analysed: %j)", async (isAnalysed) => {
+  const db = await connection();
+  if (isAnalysed) db.exec("ANALYZE");
+  const { holding, list, ...owners } = OWNERS;
+  const statements = [UPLOADS, FILES, PARTS, COUNTERS, owners].flatMap((group) => Object.values(group));
+  for (const sql of [...statements, ...LISTS.map(listFilesSql)]) {
+    expect(planOf(db, sql), sql).not.toMatch(/SCAN (files|parts|uploads)|TEMP B-TREE/);
+  }
+});
+
+test("listings by state and by transfer read their index, in its order", async () => {
+  const db = await connection();
+  expect(planOf(db, listFilesSql({ states: ["FAILED"] }))).toMatch(
+    /INDEX files_by_state \(upload=\? AND state=\? AND path>\?\)/,
+  );
+  expect(planOf(db, listFilesSql({ states: ["FAILED", "SKIPPED"] }))).toMatch(/^MERGE \(UNION ALL\)/);
+  expect(planOf(db, listFilesSql({ withTransfer: true }))).toMatch(/INDEX files_transfer \(upload=\? AND path>\?\)/);
+  expect(planOf(db, listFilesSql({}))).toBe("SEARCH files USING PRIMARY KEY (upload=? AND path>?)");
+});
+
+test("claims read the pending index in its order, keys their hash", async () => {
+  const db = await connection();
+  expect(planOf(db, FILES.due)).toMatch(/INDEX files_pending \(upload=\? AND next_attempt_at<\?\)/);
+  expect(planOf(db, FILES.beyond)).toMatch(/INDEX files_pending \(upload=\? AND next_attempt_at>\?\)/);
+  expect(planOf(db, FILES.earliest)).toMatch(/COVERING INDEX files_pending \(upload=\?\)/);
+  expect(planOf(db, FILES.latest)).toMatch(/COVERING INDEX files_pending \(upload=\?\)/);
+  expect(planOf(db, FILES.byKeyHash)).toMatch(/INDEX files_key \(upload=\? AND key_hash=\?\)/);
+});
+
+test("rescues read the files in progress only, uploads come in their own order", async () => {
+  const db = await connection();
+  for (const sql of [OWNERS.holding, OWNERS.heldBy]) {
+    expect(planOf(db, sql)).toMatch(/SEARCH files USING INDEX files_by_state \(upload=\? AND state=\?\)/);
+  }
+  expect(planOf(db, listUploadsSql({ after: "u" }))).toMatch(/SEARCH uploads USING INTEGER PRIMARY KEY \(rowid>\?\)/);
+  expect(planOf(db, listUploadsSql({ states: ["PENDING"] }))).not.toMatch(/TEMP B-TREE/);
+});
