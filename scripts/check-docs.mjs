@@ -56,16 +56,18 @@ export function brokenLinks(path, text) {
     const link = match[1];
     if (/^[a-z]+:/.test(link)) continue;
     const [file, anchor] = link.split("#");
-    const target = file === "" ? path : resolve(dirname(path), decodeURIComponent(file));
+    const target = resolve(dirname(path), decodeURIComponent(file));
     const line = plain.slice(0, match.index).split("\n").length;
-    if (!existsSync(target)) broken.push({ line, message: `${link} does not exist` });
-    else if (anchor && !hasAnchor(target, anchor)) broken.push({ line, message: `${link}: there is no such heading` });
+    if (file !== "" && !existsSync(target)) broken.push({ line, message: `${link} does not exist` });
+    else if (anchor && !anchors(file === "" ? text : pageAt(target)).includes(anchor)) {
+      broken.push({ line, message: `${link}: there is no such heading` });
+    }
   }
   return broken;
 }
 
-function hasAnchor(target, anchor) {
-  return statSync(target).isFile() && anchors(readFileSync(target, "utf8")).includes(anchor);
+function pageAt(path) {
+  return statSync(path).isFile() ? readFileSync(path, "utf8") : "";
 }
 
 /**

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startSandbox } from "@bucketline/s3-sandbox";
@@ -17,7 +17,7 @@ test("every block of the documentation compiles, and every link leads somewhere"
 });
 
 test("a block that does not compile is found, with its line", () => {
-  const text = 'One\n\n```ts\nconst n: number = 1;\nconst state: string = upload.stat + n;\n```\n';
+  const text = "One\n\n```ts\nconst n: number = 1;\nconst state: string = upload.stat + n;\n```\n";
   const [block, ...others] = typeScriptBlocks(text);
   expect(others).toEqual([]);
   expect(typeErrors([{ path: "page.md", ...block }])).toEqual([
@@ -26,7 +26,8 @@ test("a block that does not compile is found, with its line", () => {
 });
 
 test("links to missing pages and headings are found, links in code and to other sites are not looked at", () => {
-  const text = "[a](missing.md)\n[b](README.md#status) [c](README.md#nowhere)\n`[d](x.md)` [e](https://example.com/y)\n## F\n[f](#f)\n";
+  const text =
+    "[a](missing.md)\n[b](README.md#status) [c](README.md#nowhere)\n`[d](x.md)` [e](https://example.com/y)\n## F\n[f](#f)\n";
   expect(brokenLinks(join(root, "page.md"), text)).toEqual([
     { line: 1, message: "missing.md does not exist" },
     { line: 2, message: "README.md#nowhere: there is no such heading" },
@@ -47,7 +48,11 @@ test("the README's first example runs as it stands, on nothing but a bucket and 
   const sandbox = await startSandbox({ region: "eu-west-1", buckets: ["my-bucket"] });
   try {
     mkdirSync(join(folder, "photos", "trip"), { recursive: true });
-    for (const name of ["one.jpg", "trip/two.jpg", "three.txt"]) writeFileSync(join(folder, "photos", name), name);
+    for (const name of ["one.jpg", "trip/two.jpg", "three.txt"]) {
+      writeFileSync(join(folder, "photos", name), name);
+      // So that nobody has to wait until the files have been quiet for long enough.
+      utimesSync(join(folder, "photos", name), 1_700_000_000, 1_700_000_000);
+    }
     writeFileSync(join(folder, "example.mjs"), code);
     const { code: exit, output } = await run(folder, sandbox);
     expect({ exit, output }).toEqual({ exit: 0, output: expect.stringMatching(/ 1 0\n$/) });
@@ -60,8 +65,9 @@ test("the README's first example runs as it stands, on nothing but a bucket and 
 });
 
 function run(folder, { endpoint, credentials }) {
+  const own = Object.entries(process.env).filter(([name]) => !name.startsWith("AWS_"));
   const env = {
-    PATH: process.env.PATH,
+    ...Object.fromEntries(own),
     AWS_ENDPOINT_URL: endpoint,
     AWS_ACCESS_KEY_ID: credentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
@@ -69,8 +75,11 @@ function run(folder, { endpoint, credentials }) {
   const args = ["--conditions=@bucketline/source", "--disable-warning=ExperimentalWarning", "example.mjs"];
   const child = spawn(process.execPath, args, { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
-  child.stdout.on("data", (chunk) => (output += chunk));
-  child.stderr.on("data", (chunk) => (output += chunk));
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (chunk) => {
+      output += chunk;
+    });
+  }
   return new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (code) => resolve({ code, output }));
