@@ -12,6 +12,8 @@ const vitest = "node_modules/vitest/vitest.mjs";
 const fromSources = ["--conditions=@bucketline/source", "--disable-warning=ExperimentalWarning"];
 const programs = {
   start: [...fromSources, "examples/quickstart/src/main.ts"],
+  kills: [...fromSources, "packages/core/test/kill/run.ts"],
+  planted: ["scripts/planted.mjs"],
   sim: [...fromSources, "packages/core/sim/main.ts"],
   test: [vitest, "run"],
   "test:watch": [vitest, "watch"],
