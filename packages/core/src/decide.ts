@@ -1,5 +1,5 @@
 import type { Reason } from "./errors.ts";
-import type { FileRecord, SourceFacts } from "./file.ts";
+import { type FileRecord, type SourceFacts, withoutDevice } from "./file.ts";
 
 /** What the scan says of one path. */
 export type Sighting =
@@ -20,21 +20,20 @@ export type Decision = "nothing" | "add" | "addSkipped" | "changed" | "requeue" 
  * | IN_PROGRESS            | nothing (the worker sees what it opened; the next scan sees the rest)                 ||||
  * | UPLOADED               | nothing           | changed           | skip               | remove                        |
  * | FAILED                 | nothing           | changed           | skip *             | remove *                      |
- * | SKIPPED                | changed           | changed           | nothing, or skip   | remove                        |
+ * | SKIPPED                | changed **        | changed           | nothing, or skip   | remove                        |
  * | REMOVED                | changed           | changed           | skip               | nothing                       |
  *
  * "Other" means another size, mtime, ctime or inode; the device number is left out, it may differ after a reboot.
  * A worker settles by checksum whether a file whose size and mtime are the same has to be sent again.
  * `*` requeue instead while a transfer is left behind: only a worker can abort it.
+ * `**` nothing when it was skipped because its object exists: it would be sent in vain with every scan.
  */
 export function decide(known: FileRecord | undefined, sighting: Sighting): Decision {
   if (!known) return ABSENT_FROM_LEDGER[sighting.kind];
   if (known.state === "IN_PROGRESS") return "nothing";
   switch (sighting.kind) {
     case "file":
-      return known.state === "SKIPPED" || known.state === "REMOVED" || differs(known, sighting.facts)
-        ? "changed"
-        : "nothing";
+      return isTakenUpAgain(known) || differs(known, sighting.facts) ? "changed" : "nothing";
     case "skipped":
       if (known.transfer) return requeueOnce(known);
       return known.state === "SKIPPED" && known.reason?.code === sighting.reason.code ? "nothing" : "skip";
@@ -46,6 +45,10 @@ export function decide(known: FileRecord | undefined, sighting: Sighting): Decis
 
 const ABSENT_FROM_LEDGER = { file: "add", skipped: "addSkipped", absent: "nothing" } as const;
 
+function isTakenUpAgain(known: FileRecord): boolean {
+  return known.state === "REMOVED" || (known.state === "SKIPPED" && known.reason?.code !== "OBJECT_EXISTS");
+}
+
 /** A file that is due already needs no second write. */
 function requeueOnce(known: FileRecord): Decision {
   return known.state === "PENDING" && known.nextAttemptAt === 0 ? "nothing" : "requeue";
@@ -55,10 +58,6 @@ function differs(known: FileRecord, facts: SourceFacts): boolean {
   return (
     known.fingerprint !== facts.fingerprint && withoutDevice(known.fingerprint) !== withoutDevice(facts.fingerprint)
   );
-}
-
-function withoutDevice(fingerprint: string): string {
-  return fingerprint.slice(fingerprint.indexOf(":"));
 }
 
 /**

@@ -20,7 +20,7 @@ export const ERRORS = {
   SOURCE_CHANGED: "The file changed while it was being sent. It is sent again once it is quiet.",
   FILE_TOO_LARGE: "The file does not fit one object of this store. Split it; S3 takes up to 48.8 TiB.",
   FILE_FILTERED: "The file is outside the upload's size or age limits. Change the limits to include it.",
-  UPLOAD_EXISTS: "An upload with this id exists with other settings. Use another id, or cancel the first.",
+  UPLOAD_EXISTS: "An upload with this id exists with other settings. Use another id; ids are never free again.",
   UPLOAD_NOT_FOUND: "There is no upload with this id. List the uploads to see their ids.",
   UPLOAD_CANCELLED: "The upload was cancelled, which is final. Register a new one.",
   UPLOAD_FAILED: "The upload failed; its reason says why. Mend the cause, then retry it.",
@@ -44,6 +44,7 @@ export const ERRORS = {
   STATE_BUSY: "The state store is locked by another process. It is tried again.",
   STATE_FULL: "The disk of the state store is full. Free space; work goes on by itself.",
   STATE_CLOSED: "The state store is closed. Open it, or create a new service.",
+  UNEXPECTED: "Something failed that should not. The message says what; please report it.",
   SERVICE_NOT_STARTED: "The service has not been started. Call start() first.",
   SERVICE_STOPPED: "The service is stopped or stopping. Create and start a new one.",
 } as const;
@@ -169,5 +170,5 @@ export class ObjectStoreError extends BucketlineError {
 /** The reason to keep for any thrown value. */
 export function reasonOf(error: unknown): Reason {
   if (error instanceof BucketlineError) return error.reason;
-  return { code: "SOURCE_NOT_READABLE", message: error instanceof Error ? error.message : String(error) };
+  return { code: "UNEXPECTED", message: error instanceof Error ? error.message : String(error) };
 }

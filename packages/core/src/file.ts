@@ -19,6 +19,11 @@ export function sourceFacts(facts: FileFacts): SourceFacts {
   return { size, mtimeNs, fingerprint: `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}` };
 }
 
+/** The fingerprint without the device number, which may differ after a reboot or a remount. */
+export function withoutDevice(fingerprint: string): string {
+  return fingerprint.slice(fingerprint.indexOf(":") + 1);
+}
+
 /** One transfer in flight, pinned to one fingerprint and one part size from its first byte to its last. */
 export interface Transfer {
   /** Goes into the object's metadata and tells our write of just these bytes from any other. */
@@ -63,6 +68,7 @@ export interface FileRecord extends SourceFacts {
   readonly state: FileState;
   /** Goes up by one with every write; a write names the revision that it read (compare and set). */
   readonly revision: number;
+  /** Of the object that the file is, or will be; empty for SKIPPED and REMOVED ones, which have no claim to it. */
   readonly key: string;
   /** Transfers begun since the file was last queued afresh. */
   readonly attempts: number;
@@ -180,9 +186,9 @@ function fileChange(file: FileRecord, action: FileAction): Partial<FileRecord> {
     case "requeue":
       return { attempts: 0, nextAttemptAt: 0, reason: null };
     case "skip":
-      return { ...FREE, ...factsOf(action.facts), reason: action.reason };
+      return { ...FREE, ...factsOf(action.facts), key: "", reason: action.reason };
     case "remove":
-      return { ...FREE, reason: null };
+      return { ...FREE, key: "", reason: null };
   }
 }
 

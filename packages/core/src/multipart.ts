@@ -1,6 +1,6 @@
 import { type Checksum, combineCrc32, formatCrc32, parseCrc32 } from "./checksum.ts";
 import { ObjectStoreError } from "./errors.ts";
-import type { Evidence, FinishedPart, Transfer } from "./file.ts";
+import { type Evidence, type FinishedPart, type Transfer, withoutDevice } from "./file.ts";
 import { partCount, partRange } from "./parts.ts";
 import type { ListedPart, ObjectAddress } from "./ports/object-store.ts";
 import {
@@ -50,7 +50,8 @@ export async function abandonTransfer(task: FileTask): Promise<void> {
 async function resume(task: FileTask, source: Source): Promise<Progressing | Evidence | undefined> {
   const { transfer } = task.file;
   if (!transfer) return undefined;
-  const fits = transfer.fingerprint === source.facts.fingerprint && transfer.key === task.file.key;
+  const same = withoutDevice(transfer.fingerprint) === withoutDevice(source.facts.fingerprint);
+  const fits = same && transfer.key === task.file.key;
   if (!fits || transfer.multipartId === null) {
     await abandonTransfer(task);
     return undefined;

@@ -45,7 +45,7 @@ export async function registerUpload(
 /** @throws UploadError `UPLOAD_EXISTS` */
 function sameSettings(existing: UploadRecord, spec: UploadSpec): UploadRecord {
   if (isDeepStrictEqual(existing.spec, spec)) return existing;
-  const message = `Upload ${JSON.stringify(existing.id)} exists with other settings. Use another id, or cancel it first.`;
+  const message = `Upload ${JSON.stringify(existing.id)} exists with other settings. Use another id.`;
   throw new UploadError("UPLOAD_EXISTS", message);
 }
 

@@ -1,5 +1,6 @@
 import { BucketlineError, InputError, type ObjectErrorKind, ObjectStoreError, SourceError } from "./errors.ts";
 import type { Random } from "./ports/clock.ts";
+import type { UploadMode } from "./upload.ts";
 
 export interface RetryPolicy {
   /** Transfers begun for one file before it is FAILED. Each makes up to three requests per operation. */
@@ -24,11 +25,12 @@ export function backoff(attempt: number, policy: Pick<RetryPolicy, "baseMs" | "c
 
 /**
  * What follows from a failed attempt.
- * `retry` the file later (`burnt`: it counts as an attempt) · `failFile` for good · `failUpload`: no file could succeed ·
+ * `retry` the file later (`burnt`: it counts as an attempt) · `hold` the whole upload for a while; nothing counts · `failFile` for good · `failUpload`: no file could succeed ·
  * `remove`: the source is gone · `skip`: not ours to send · `drop`: somebody else has the file.
  */
 export type Verdict =
   | { readonly type: "retry"; readonly burnt: boolean }
+  | { readonly type: "hold" }
   | { readonly type: "failFile" }
   | { readonly type: "failUpload" }
   | { readonly type: "remove" }
@@ -39,7 +41,7 @@ export type Verdict =
  * | kind                                                   | verdict                       |
  * |--------------------------------------------------------|-------------------------------|
  * | transient, throttled, integrity, conflict, notFound    | retry, burnt                  |
- * | credentials                                            | retry, not burnt              |
+ * | credentials                                            | hold                          |
  * | bucketMissing, denied, wrongRegion                     | fail the upload               |
  * | precondition                                           | skip: the object is there     |
  * | rejected, unsupported                                  | fail the file                 |
@@ -50,7 +52,7 @@ const VERDICT_OF_KIND: Readonly<Record<ObjectErrorKind, Verdict>> = {
   integrity: { type: "retry", burnt: true },
   conflict: { type: "retry", burnt: true },
   notFound: { type: "retry", burnt: true },
-  credentials: { type: "retry", burnt: false },
+  credentials: { type: "hold" },
   bucketMissing: { type: "failUpload" },
   denied: { type: "failUpload" },
   wrongRegion: { type: "failUpload" },
@@ -59,9 +61,10 @@ const VERDICT_OF_KIND: Readonly<Record<ObjectErrorKind, Verdict>> = {
   unsupported: { type: "failFile" },
 };
 
-export function judge(error: unknown): Verdict {
+/** @param mode of the upload: only in a watched folder may a file be waited for until it is quiet */
+export function judge(error: unknown, mode: UploadMode): Verdict {
   if (error instanceof ObjectStoreError) return VERDICT_OF_KIND[error.kind];
-  if (error instanceof SourceError) return judgeSource(error);
+  if (error instanceof SourceError) return judgeSource(error, mode);
   if (error instanceof BucketlineError) {
     if (error.code === "FENCE_LOST") return { type: "drop" };
     if (error instanceof InputError) return { type: "failFile" };
@@ -69,12 +72,12 @@ export function judge(error: unknown): Verdict {
   return { type: "retry", burnt: true };
 }
 
-function judgeSource(error: SourceError): Verdict {
+function judgeSource(error: SourceError, mode: UploadMode): Verdict {
   switch (error.code) {
     case "SOURCE_NOT_FOUND":
       return { type: "remove" };
     case "SOURCE_CHANGED":
-      return { type: "retry", burnt: false };
+      return { type: "retry", burnt: mode === "once" };
     case "SOURCE_NOT_REGULAR":
     case "SOURCE_OUTSIDE_ROOT":
       return { type: "skip" };

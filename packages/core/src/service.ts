@@ -162,11 +162,11 @@ export class UploadService implements AsyncDisposable {
     await this.#open();
     refuseCancelled(await this.#engine.uploads.get(id));
     const { uploads, context } = this.#engine;
-    const reopen = async () => this.#goOn(await uploads.applyIfAllowed(id, { type: "reopen" }));
+    // Open before it has work, and nobody works on it before it has it: with its files still FAILED it would fail again.
+    const reopen = async () => void (await uploads.applyIfAllowed(id, { type: "reopen" }));
     const files = await requeueFailed(context, id, { now: this.#options.clock.now(), onWork: reopen });
-    const upload = await uploads.get(id);
-    if (upload.state === "FAILED") await reopen();
-    else this.#goOn(upload);
+    if ((await uploads.get(id)).state === "FAILED") await reopen();
+    this.#goOn(await uploads.get(id));
     return files;
   }
 

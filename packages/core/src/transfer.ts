@@ -11,6 +11,7 @@ import {
   reduceFile,
   type SourceFacts,
   sourceFacts,
+  withoutDevice,
 } from "./file.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Clock } from "./ports/clock.ts";
@@ -111,7 +112,7 @@ export interface Source {
 
 export async function pinSource(handle: OpenFile, file: FileRecord): Promise<Source> {
   const facts = sourceFacts(await handle.stat());
-  const identity = JSON.stringify([file.uploadId, file.path, facts.fingerprint]);
+  const identity = JSON.stringify([file.uploadId, file.path, withoutDevice(facts.fingerprint)]);
   return { handle, facts, token: createHash("sha256").update(identity).digest("hex").slice(0, 32) };
 }
 

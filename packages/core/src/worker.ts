@@ -1,7 +1,6 @@
-import { type Checksum, crc32Of, formatCrc32 } from "./checksum.ts";
 import { contentType } from "./content-type.ts";
 import { quietDelay } from "./decide.ts";
-import { BucketlineError, type Reason, reasonOf, SourceError } from "./errors.ts";
+import { BucketlineError, ObjectStoreError, type Reason, reasonOf } from "./errors.ts";
 import type { FileRecord } from "./file.ts";
 import { filterReason } from "./filters.ts";
 import { abandonTransfer, sendInParts } from "./multipart.ts";
@@ -9,6 +8,7 @@ import { planPartSize } from "./parts.ts";
 import type { Random } from "./ports/clock.ts";
 import type { SourceRoot } from "./ports/file-system.ts";
 import { putFile } from "./put.ts";
+import { sameAsUploaded } from "./recheck.ts";
 import { backoff, judge, type RetryPolicy, type Verdict } from "./retry.ts";
 import { FileTask, pinSource, type Source, type StopSignals, type TransferContext } from "./transfer.ts";
 import { quietThreshold, type UploadRecord } from "./upload.ts";
@@ -22,7 +22,7 @@ export interface WorkerOptions {
   readonly requeueFailedAfter: number;
 }
 
-/** How an attempt ended. `hold`: nothing of the upload should be tried for a while. */
+/** How an attempt ended. `hold`: nothing of the upload can succeed at the moment; the attempt does not count. */
 export type AttemptResult =
   | { readonly type: "done" | "retry" | "released" | "lost" }
   | { readonly type: "hold" | "failUpload"; readonly reason: Reason };
@@ -67,7 +67,7 @@ export class Worker {
       await this.#attempt(task, upload, root);
       return { type: "done" };
     } catch (failure) {
-      return await this.#settle(task, failure).catch((error: unknown) => ifLost(error));
+      return await this.#settle(task, upload, failure).catch((error: unknown) => ifLost(error));
     } finally {
       this.#options.context.progress.leave(task.file);
     }
@@ -104,7 +104,7 @@ export class Worker {
     if (delayMs > 0) throw new NotQuiet(source, delayMs);
   }
 
-  async #settle(task: FileTask, failure: unknown): Promise<AttemptResult> {
+  async #settle(task: FileTask, upload: UploadRecord, failure: unknown): Promise<AttemptResult> {
     const { drain, abort } = task.stop;
     const now = this.#options.context.clock.now();
     if (failure instanceof BucketlineError && failure.code === "FENCE_LOST") return { type: "lost" };
@@ -119,14 +119,17 @@ export class Worker {
       await task.apply({ type: "retry", reason, nextAttemptAt, facts: failure.source.facts, burnt: false });
       return { type: "retry" };
     }
-    return await this.#follow(task, judge(failure), failure);
+    return await this.#follow(task, judge(failure, upload.spec.mode), failure);
   }
 
   async #follow(task: FileTask, verdict: Verdict, failure: unknown): Promise<AttemptResult> {
     const reason = reasonOf(failure);
     switch (verdict.type) {
       case "retry":
+        if (await isOutage(task, failure)) return await this.#hold(task, reason);
         return await this.#retry(task, reason, verdict.burnt);
+      case "hold":
+        return await this.#hold(task, reason);
       case "failUpload":
         await task.apply({ type: "release", burnt: false });
         return { type: "failUpload", reason };
@@ -144,10 +147,6 @@ export class Worker {
   async #retry(task: FileTask, reason: Reason, burnt: boolean): Promise<AttemptResult> {
     const { retry, random, context } = this.#options;
     const { attempts } = task.file;
-    if (reason.code === "CREDENTIALS_UNAVAILABLE") {
-      await task.apply({ type: "release", burnt: false });
-      return { type: "hold", reason };
-    }
     if (burnt && attempts >= retry.attempts) {
       await task.apply({ type: "fail", reason, nextAttemptAt: this.#requeueAt() });
       return { type: "done" };
@@ -155,6 +154,11 @@ export class Worker {
     const nextAttemptAt = context.clock.now() + backoff(attempts, retry, random);
     await task.apply({ type: "retry", reason, nextAttemptAt, burnt });
     return { type: "retry" };
+  }
+
+  async #hold(task: FileTask, reason: Reason): Promise<AttemptResult> {
+    await task.apply({ type: "release", burnt: false });
+    return { type: "hold", reason };
   }
 
   /** Ends with the file for good, so nothing of it may stay behind in the bucket; if that fails, the attempt did. */
@@ -175,45 +179,20 @@ export class Worker {
 }
 
 /**
- * A file whose inode or ctime moved while size and mtime stayed may be untouched (chmod, a copy put in place) or
- * rewritten with its old time restored. Its checksum tells, for the price of reading it.
+ * Whether nobody answers at all, as opposed to this one request going wrong: then no file could succeed, and no file is
+ * to blame.
  */
-async function sameAsUploaded(task: FileTask, source: Source) {
-  const { evidence, key } = task.file;
-  if (
-    !evidence ||
-    evidence.key !== key ||
-    contentStamp(evidence.fingerprint) !== contentStamp(source.facts.fingerprint)
-  ) {
-    return undefined;
-  }
-  if ((await checksumOf(task, source)) !== evidence.checksum) return undefined;
-  return { ...evidence, fingerprint: source.facts.fingerprint };
+async function isOutage(task: FileTask, failure: unknown): Promise<boolean> {
+  if (!isSilence(failure)) return false;
+  const { bucket, expectedBucketOwner, signal } = task.address;
+  return await task.context.objects.checkBucket({ bucket, expectedBucketOwner, signal }).then(
+    () => false,
+    (error: unknown) => isSilence(error),
+  );
 }
 
-/** Size and mtime, out of `dev:ino:size:mtimeNs:ctimeNs`. */
-function contentStamp(fingerprint: string): string {
-  return fingerprint.split(":").slice(2, 4).join(":");
-}
-
-const READ_SIZE = 1024 * 1024;
-
-async function checksumOf(task: FileTask, source: Source): Promise<Checksum> {
-  const loan = await task.context.buffers.borrow(Math.min(READ_SIZE, source.facts.size), task.stop.abort);
-  try {
-    let crc = 0;
-    for (let position = 0; position < source.facts.size; ) {
-      task.stop.drain.throwIfAborted();
-      const read = await source.handle.read(loan.bytes, position);
-      if (read === 0)
-        throw new SourceError("SOURCE_CHANGED", `${task.file.path} became shorter while it was being read.`);
-      crc = crc32Of(loan.bytes.subarray(0, read), crc);
-      position += read;
-    }
-    return formatCrc32(crc);
-  } finally {
-    loan.release();
-  }
+function isSilence(failure: unknown): boolean {
+  return failure instanceof ObjectStoreError && failure.kind === "transient" && failure.status === undefined;
 }
 
 function ifLost(error: unknown): AttemptResult {

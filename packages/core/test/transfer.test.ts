@@ -43,7 +43,7 @@ describe("a source that changes under the transfer is never recorded as uploaded
     await world.until(process.service.finished("u"));
     expect(hook.fired).toBe(1);
     expect(world.bucket()).toEqual({ "u/big": changed });
-    expect(process.named("file:retrying")).toMatchObject([{ reason: { code: "SOURCE_CHANGED" }, attempts: 0 }]);
+    expect(process.named("file:retrying")).toMatchObject([{ reason: { code: "SOURCE_CHANGED" }, attempts: 1 }]);
     expect(process.calls("createMultipart")).toBe(2);
     expect(world.multiparts()).toBe(0);
   });
@@ -68,6 +68,24 @@ describe("a source that changes under the transfer is never recorded as uploaded
     expect(world.bucket()).toEqual({ "u/big": content });
     expect(world.multiparts()).toBe(0);
     await process.expectFile("big", { state: "UPLOADED", size: content.length, evidence: { size: content.length } });
+  });
+
+  test("changed again and again: FAILED in the end, and the bucket never saw it", async () => {
+    world.write("big", BIG);
+    const process = world.boot({ retry: { attempts: 3 } });
+    let version = 0;
+    process.objects.inject({
+      method: "uploadPart",
+      times: Number.POSITIVE_INFINITY,
+      run: ({ proceed }) => {
+        world.volume.writeFileSync(`${SOURCE}/big`, BIG + ++version);
+        return proceed();
+      },
+    });
+    await start(process);
+    await expect(world.until(process.service.finished("u"))).rejects.toMatchObject({ code: "UPLOAD_FAILED" });
+    await process.expectFile("big", { state: "FAILED", attempts: 3, reason: { code: "SOURCE_CHANGED" } });
+    expect(world.bucket()).toEqual({});
   });
 
   test("deleted under the transfer: the file is REMOVED and nothing of it stays behind", async () => {
@@ -253,6 +271,26 @@ describe("retries are bounded and classified", () => {
     expect(expired.fired).toBe(4);
     expect(process.named("warning")[0]).toMatchObject({ code: "CREDENTIALS_UNAVAILABLE", uploadId: "u" });
     expect(process.named("file:failed")).toEqual([]);
+    expect(Object.keys(world.bucket())).toHaveLength(10);
+  });
+
+  test("a store that answers nobody is waited for, however long, and burns no attempt", async () => {
+    for (let n = 0; n < 10; n++) world.write(`f${n}`, "x");
+    const process = world.boot({ concurrency: 2, retry: { attempts: 2 } });
+    await start(process);
+    const silent = { before: failure("transient"), times: Number.POSITIVE_INFINITY };
+    const puts = process.objects.inject({ method: "putObject", ...silent });
+    const outage = [
+      puts,
+      process.objects.inject({ method: "headObject", ...silent }),
+      process.objects.inject({ method: "checkBucket", ...silent }),
+    ];
+    await world.clock.advance(3_600_000);
+    expect(process.named("file:failed")).toEqual([]);
+    expect(puts.fired).toBeGreaterThan(10);
+    expect(puts.fired).toBeLessThan(2_000);
+    for (const fault of outage) fault.remove();
+    await world.until(process.service.finished("u"));
     expect(Object.keys(world.bucket())).toHaveLength(10);
   });
 

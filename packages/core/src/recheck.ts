@@ -1,0 +1,48 @@
+import { type Checksum, crc32Of, formatCrc32 } from "./checksum.ts";
+import { SourceError } from "./errors.ts";
+import type { Evidence } from "./file.ts";
+import { checkUntouched, type FileTask, type Source } from "./transfer.ts";
+
+/**
+ * A file whose inode or ctime moved while size and mtime stayed may be untouched (chmod, a copy put in place) or
+ * rewritten with its old time restored. Its checksum tells, for the price of reading it.
+ * @returns the evidence that still holds, or undefined when the file has to be sent
+ */
+export async function sameAsUploaded(task: FileTask, source: Source): Promise<Evidence | undefined> {
+  const { evidence, key } = task.file;
+  if (
+    !evidence ||
+    evidence.key !== key ||
+    contentStamp(evidence.fingerprint) !== contentStamp(source.facts.fingerprint)
+  ) {
+    return undefined;
+  }
+  if ((await checksumOf(task, source)) !== evidence.checksum) return undefined;
+  await checkUntouched(source, task.file.path);
+  return { ...evidence, fingerprint: source.facts.fingerprint };
+}
+
+/** Size and mtime, out of `dev:ino:size:mtimeNs:ctimeNs`. */
+function contentStamp(fingerprint: string): string {
+  return fingerprint.split(":").slice(2, 4).join(":");
+}
+
+const READ_SIZE = 1024 * 1024;
+
+async function checksumOf(task: FileTask, source: Source): Promise<Checksum> {
+  const loan = await task.context.buffers.borrow(Math.min(READ_SIZE, source.facts.size), task.stop.abort);
+  try {
+    let crc = 0;
+    for (let position = 0; position < source.facts.size; ) {
+      task.stop.drain.throwIfAborted();
+      const read = await source.handle.read(loan.bytes, position);
+      if (read === 0)
+        throw new SourceError("SOURCE_CHANGED", `${task.file.path} became shorter while it was being read.`);
+      crc = crc32Of(loan.bytes.subarray(0, read), crc);
+      position += read;
+    }
+    return formatCrc32(crc);
+  } finally {
+    loan.release();
+  }
+}
