@@ -34,7 +34,8 @@ export class BufferPool {
   /** @throws the signal's reason when it aborts first */
   async borrow(size: number, signal: AbortSignal): Promise<Loan> {
     signal.throwIfAborted();
-    const capacity = roundUp(size);
+    // Rounding up must not take a request beyond the limit that it keeps to.
+    const capacity = size > this.limit ? size : Math.min(roundUp(size), this.limit);
     if (this.#line.length > 0 || !this.#fits(capacity)) await this.#queue(capacity, signal);
     else this.#lent += capacity;
     const whole = this.#take(capacity);

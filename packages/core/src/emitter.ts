@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { EventEmitter } from "eventemitter3";
 import type { Emit, EventName } from "./events.ts";
 
@@ -23,6 +24,7 @@ const LEVELS: Readonly<Record<EventName, keyof Logger>> = {
   "upload:paused": "info",
   "upload:resumed": "info",
   "upload:cancelled": "info",
+  "upload:verified": "info",
   "file:queued": "debug",
   "file:started": "debug",
   "file:progress": "debug",
@@ -46,23 +48,23 @@ export type Listener = (...args: unknown[]) => unknown;
  */
 export class GuardedEmitter {
   readonly #inner = new EventEmitter();
-  readonly #report: (error: unknown) => void;
-  readonly #guarded = new WeakMap<Listener, Listener>();
+  readonly #report: (error: unknown, event: EventName) => void;
+  readonly #guarded = new WeakMap<Listener, Map<EventName, Listener>>();
 
-  constructor(report: (error: unknown) => void) {
+  constructor(report: (error: unknown, event: EventName) => void) {
     this.#report = report;
   }
 
   on(event: EventName, listener: Listener): void {
-    this.#inner.on(event, this.#guard(listener));
+    this.#inner.on(event, this.#guard(event, listener));
   }
 
   once(event: EventName, listener: Listener): void {
-    this.#inner.once(event, this.#guard(listener));
+    this.#inner.once(event, this.#guard(event, listener));
   }
 
   off(event: EventName, listener: Listener): void {
-    this.#inner.off(event, this.#guard(listener));
+    this.#inner.off(event, this.#guard(event, listener));
   }
 
   emit(event: EventName, payload: object): void {
@@ -73,42 +75,45 @@ export class GuardedEmitter {
     return this.#inner.listenerCount(event);
   }
 
-  #guard(listener: Listener): Listener {
-    const known = this.#guarded.get(listener);
+  #guard(event: EventName, listener: Listener): Listener {
+    const guards = this.#guarded.get(listener) ?? new Map<EventName, Listener>();
+    this.#guarded.set(listener, guards);
+    const known = guards.get(event);
     if (known) return known;
-    const report = this.#report;
+    const report = (error: unknown) => this.#report(error, event);
     const guarded = (...args: unknown[]) => {
       try {
         const result = listener(...args);
-        if (result instanceof Promise) result.catch(report);
+        if (types.isPromise(result)) result.catch(report);
       } catch (error) {
         report(error);
       }
     };
-    this.#guarded.set(listener, guarded);
+    guards.set(event, guarded);
     return guarded;
   }
 }
 
 /** The service's one way to tell things: to the listeners and, above debug level, to the log. */
 export function createEmitter(logger: Logger): { readonly emitter: GuardedEmitter; readonly emit: Emit } {
-  const emitter = new GuardedEmitter((error) => {
+  const emitter = new GuardedEmitter((error, event) => {
     const message = `A listener threw: ${error instanceof Error ? error.message : String(error)}`;
-    logger.error({ err: error }, message);
-    if (!reporting) {
-      reporting = true;
-      emitter.emit("warning", { code: "LISTENER_THREW", message });
-      reporting = false;
-    }
+    log("error", { err: error }, message);
+    // A listener of `warning` that throws, now or later, must not be told of itself.
+    if (event !== "warning") emitter.emit("warning", { code: "LISTENER_THREW", message });
   });
-  // A listener of `warning` that throws must not be told of itself.
-  let reporting = false;
+  // A logger observes, as listeners do: what it throws must not steer the work, and there is nobody left to tell.
+  const log = (level: keyof Logger, facts: object, message: string) => {
+    try {
+      logger[level](facts, message);
+    } catch {}
+  };
   const emit: Emit = (name, payload) => {
     const level = LEVELS[name];
     const heard = emitter.listenerCount(name) > 0;
-    if (!heard && level === "debug") return;
+    if (!heard && (level === "debug" || logger === silentLogger)) return;
     const event = payload();
-    if (level !== "debug") logger[level](event, name);
+    if (level !== "debug") log(level, event, name);
     if (heard) emitter.emit(name, event);
   };
   return { emitter, emit };

@@ -9,11 +9,6 @@ const STAR = Symbol("*");
 const ANY = Symbol("?");
 type Token = string | RegExp | typeof STAR | typeof ANY;
 
-/** Stars and repeated groups that a segment with extended globs may have: matching one costs up to length^repeats. */
-const MAX_REPEATS = 2;
-/** What a segment with that many repeats costs, in characters of plain pattern. */
-const QUADRATIC = 2_500;
-
 /** What a pattern may still cost: the characters that each character of a path is compared with, at worst. */
 export interface Budget {
   left: number;
@@ -150,14 +145,31 @@ function prefixOf(segment: string, open: number): string {
   return "!@?+*".includes(character) && segment[open - 2] !== "\\" ? character : "";
 }
 
+/**
+ * What picomatch's backtracking may cost, per character of the name: every group tries its alternatives behind each way in
+ * which the groups before it matched. A second star or repeated group would make that the square of the name's length.
+ */
 function groupCost(segment: string): number {
   const found = groups(segment);
-  const outside = segment.replace(/\\./g, "").replace(/[!@?+*]?\(/g, "(");
-  const repeats = (outside.match(/\*+/g)?.length ?? 0) + found.filter(({ prefix }) => /[!+*]/.test(prefix)).length;
-  if (repeats > MAX_REPEATS) throw tooExpensive(segment, `more than ${MAX_REPEATS} stars or repeats beside a group`);
+  const outside = found.reduce((rest, { prefix, body }) => rest.replace(`${prefix}(${body})`, "()"), segment);
+  let repeats = stars(outside);
+  let ways = segment.length;
+  for (const group of found) {
+    const alternatives = group.body.split("|");
+    const starsInside = Math.max(...alternatives.map(stars));
+    // What a negation looks ahead for is looked for once when the segment begins with it.
+    const once = group.prefix === "!" && segment.startsWith("!(") && starsInside <= 1;
+    repeats += (/[!+*]/.test(group.prefix) ? 1 : 0) + (once ? 0 : starsInside);
+    ways *= alternatives.length + 1;
+  }
+  if (repeats > 1) throw tooExpensive(segment, "more than one star or repeat beside a group");
   if (found.some(isAmbiguousRepeat))
     throw tooExpensive(segment, "a repeated group whose alternatives begin alike or hold wildcards");
-  return repeats === MAX_REPEATS ? QUADRATIC : segment.length;
+  return ways;
+}
+
+function stars(text: string): number {
+  return text.replace(/\\./g, "").match(/\*+/g)?.length ?? 0;
 }
 
 function compileGroups(segment: string, dot: boolean): NameMatcher {
@@ -172,9 +184,10 @@ function compileGroups(segment: string, dot: boolean): NameMatcher {
   }
 }
 
-/** With literal alternatives that begin differently there is one way to read a name; otherwise there may be 2^length. */
+/** With one class, or literal alternatives that begin differently, there is one way to read a name; otherwise there may be 2^length. */
 function isAmbiguousRepeat({ prefix, body }: Group): boolean {
   if (prefix !== "+" && prefix !== "*") return false;
+  if (/^\[[^\\[\]]+\]$/.test(body)) return false;
   const firsts = body.split("|").map((alternative) => alternative[0]);
   return /[\\*?[\](){}+]/.test(body) || firsts.includes(undefined) || new Set(firsts).size < firsts.length;
 }

@@ -17,6 +17,7 @@ export class Lease {
   readonly #options: LeaseOptions;
   readonly #ended = new AbortController();
   #loop: Promise<void> | undefined;
+  #tending: Promise<void> | undefined;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
@@ -36,20 +37,28 @@ export class Lease {
   async stop(): Promise<void> {
     this.#ended.abort();
     await this.#loop;
+    await this.#tending;
     await this.#options.state.retire(this.#options.owner);
   }
 
   async #run(): Promise<void> {
-    const { state, clock, owner, leaseMs, onBeat, onTrouble } = this.#options;
+    const { state, clock, owner, leaseMs, onTrouble } = this.#options;
     for (;;) {
       await clock.sleep(this.beatMs, this.#ended.signal).catch(() => {});
       if (this.#ended.signal.aborted) return;
       try {
         await state.heartbeat(owner, leaseMs);
-        await onBeat();
+        // Not awaited: what takes long must not keep the next sign of life back.
+        this.#tending ??= this.#tend();
       } catch (error) {
         onTrouble(error);
       }
     }
+  }
+
+  async #tend(): Promise<void> {
+    const { onBeat, onTrouble } = this.#options;
+    await onBeat().catch(onTrouble);
+    this.#tending = undefined;
   }
 }

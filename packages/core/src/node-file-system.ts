@@ -2,7 +2,6 @@ import * as nodeFs from "node:fs";
 import { constants } from "node:fs";
 import { resolve, sep } from "node:path";
 import { SourceError } from "./errors.ts";
-import { joinPath } from "./paths.ts";
 import type { FileFacts, FileSystem, FolderEntry, OpenFile, SourceRoot } from "./ports/file-system.ts";
 
 /** The part of `node:fs` in use; memfs has it too. */
@@ -48,21 +47,26 @@ class NodeSourceRoot implements SourceRoot {
     const folder = this.#absolute(path);
     try {
       const entries = await this.#fs.promises.readdir(folder, { withFileTypes: true });
+      if (path === "") await this.#checkThere();
       // Decoding puts U+FFFD for bytes that are no UTF-8; a name may also hold a real one. Only then the bytes decide.
       const doubtful = entries.some((entry) => entry.name.includes("\ufffd"));
       return doubtful ? await this.#readBytes(folder) : entries.map((entry) => toEntry(entry.name, true, entry));
     } catch (error) {
-      throw sourceError(error, folder);
+      throw await this.#failure(error, folder);
     }
   }
 
   async #readBytes(folder: string): Promise<FolderEntry[]> {
     const entries = await this.#fs.promises.readdir(folder, { withFileTypes: true, encoding: "buffer" });
+    const names = new Set(entries.map((entry) => entry.name.toString("utf8")));
     return entries.map((entry) => {
-      const bytes = entry.name as unknown as Buffer;
+      const bytes = entry.name;
       const name = bytes.toString("utf8");
-      const valid = Buffer.from(name, "utf8").equals(bytes);
-      return toEntry(valid ? name : renderBytes(bytes), valid, entry);
+      if (Buffer.from(name, "utf8").equals(bytes)) return toEntry(name, true, entry);
+      let shown = renderBytes(bytes);
+      // Another file may really have that name.
+      while (names.has(shown)) shown += " ";
+      return toEntry(shown, false, entry);
     });
   }
 
@@ -74,8 +78,8 @@ class NodeSourceRoot implements SourceRoot {
       await this.#confine(await this.#fs.promises.realpath(absolute), path);
       return toFacts(await this.#fs.promises.stat(absolute, { bigint: true }));
     } catch (error) {
-      const failure = sourceError(error, absolute);
-      if (failure.code === "SOURCE_NOT_FOUND") return undefined;
+      const failure = await this.#failure(error, absolute);
+      if (failure.code === "SOURCE_NOT_FOUND" && path !== "") return undefined;
       throw failure;
     }
   }
@@ -94,17 +98,33 @@ class NodeSourceRoot implements SourceRoot {
       return new NodeOpenFile(handle, absolute);
     } catch (error) {
       await handle?.close().catch(() => {});
-      throw sourceError(error, absolute);
+      throw await this.#failure(error, absolute);
     }
+  }
+
+  /** Below a root that is unmounted or replaced everything looks deleted, so "not found" is said only while it is there. */
+  async #failure(error: unknown, absolute: string): Promise<SourceError> {
+    const failure = sourceError(error, absolute);
+    if (failure.code !== "SOURCE_NOT_FOUND" || absolute === this.path) return failure;
+    return await this.#checkThere().then(
+      () => failure,
+      (gone: unknown) => sourceError(gone, absolute),
+    );
+  }
+
+  async #checkThere(): Promise<void> {
+    const now = await this.#fs.promises.lstat(this.path, { bigint: true }).catch(() => undefined);
+    if (now?.ino === this.facts.ino && now.dev === this.facts.dev) return;
+    throw new SourceError(
+      "SOURCE_NOT_READABLE",
+      `The source folder ${this.path} went away or was replaced. Is its disk mounted?`,
+    );
   }
 
   /** The descriptor must be the file that the path leads to now, and that path must lie inside the root. */
   async #checkInside(handle: nodeFs.promises.FileHandle, absolute: string, facts: FileFacts): Promise<void> {
-    const viaDescriptor = this.#fs.promises === nodeFs.promises && process.platform === "linux";
-    if (viaDescriptor) {
-      await this.#confine(await this.#fs.promises.readlink(`/proc/self/fd/${handle.fd}`), absolute);
-      return;
-    }
+    const opened = await this.#openedPath(handle);
+    if (opened !== undefined) return await this.#confine(opened, absolute);
     const real = await this.#fs.promises.realpath(absolute);
     await this.#confine(real, absolute);
     const there = toFacts(await this.#fs.promises.stat(real, { bigint: true }));
@@ -113,13 +133,21 @@ class NodeSourceRoot implements SourceRoot {
     }
   }
 
+  /** Where Linux says the descriptor leads; undefined where nobody says so, as in a container without /proc. */
+  async #openedPath(handle: nodeFs.promises.FileHandle): Promise<string | undefined> {
+    if (this.#fs.promises !== nodeFs.promises || process.platform !== "linux") return undefined;
+    return await this.#fs.promises.readlink(`/proc/self/fd/${handle.fd}`).catch(() => undefined);
+  }
+
   async #confine(real: string, shown: string): Promise<void> {
-    const inside = this.path === sep || real.startsWith(this.path.endsWith(sep) ? this.path : this.path + sep);
+    const inside =
+      real === this.path || this.path === sep || real.startsWith(this.path.endsWith(sep) ? this.path : this.path + sep);
     if (!inside) throw new SourceError("SOURCE_OUTSIDE_ROOT", `${shown} leads outside the source folder ${this.path}.`);
   }
 
   #absolute(path: string): string {
-    return path === "" ? this.path : joinPath(this.path === sep ? "" : this.path, path.split("/").join(sep));
+    if (path === "") return this.path;
+    return (this.path.endsWith(sep) ? this.path : this.path + sep) + path.split("/").join(sep);
   }
 }
 

@@ -126,10 +126,19 @@ export function summarize(upload: UploadRecord, counters: Counters, flying: numb
     filesPending: PENDING.files + IN_PROGRESS.files,
     bytesTotal,
     bytesUploaded,
-    fraction: upload.state === "COMPLETED" ? 1 : fractionOf(bytesUploaded, bytesTotal, UPLOADED.files, filesTotal),
+    fraction:
+      upload.state === "COMPLETED" && filesTotal === 0
+        ? 1
+        : fractionOf(bytesUploaded, bytesTotal, UPLOADED.files, filesTotal),
     rate: Math.round(rate),
-    etaSeconds: bytesLeft <= 0 ? 0 : rate > 0 ? Math.ceil(bytesLeft / rate) : null,
+    etaSeconds: etaSeconds(upload, bytesLeft, rate),
   };
+}
+
+function etaSeconds(upload: UploadRecord, bytesLeft: number, rate: number): number | null {
+  if (bytesLeft > 0) return rate > 0 ? Math.ceil(bytesLeft / rate) : null;
+  // Nobody knows what the first scan will find.
+  return upload.lastScan === null && upload.state !== "CANCELLED" ? null : 0;
 }
 
 /** By bytes; by files when all are empty. Never 1 while a file is missing, or before the first is known. */

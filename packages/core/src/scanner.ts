@@ -21,6 +21,9 @@ export interface ScanOptions {
 const BATCH = 256;
 const STATS_AT_ONCE = 64;
 
+/** An entry's kind once links are followed; `unknown`: a link whose target could not be asked for. */
+type ResolvedKind = EntryKind | "unknown";
+
 interface Frame {
   readonly folder: string;
   readonly entries: readonly SortedEntry[];
@@ -29,7 +32,9 @@ interface Frame {
   next: number;
 }
 
-interface SortedEntry extends FolderEntry {
+interface SortedEntry {
+  readonly kind: ResolvedKind;
+  readonly validName: boolean;
   readonly sortKey: string;
   readonly path: string;
 }
@@ -86,6 +91,7 @@ async function descend(
   try {
     const facts = await root.stat(folder, { follow: options.followLinks });
     if (!facts) return undefined;
+    if (facts.kind !== "folder") return skipped(`${folder}/`, "SOURCE_NOT_REGULAR", "No folder any more.");
     const identity = identityOf(facts);
     if (options.followLinks && stack.some((frame) => frame.identity === identity)) {
       return skipped(`${folder}/`, "SOURCE_NOT_REGULAR", "A link that leads back to a folder above it.");
@@ -98,28 +104,37 @@ async function descend(
 
 async function openFrame(root: SourceRoot, folder: string, identity: string, options: ScanOptions): Promise<Frame> {
   const entries = await root.readFolder(folder);
-  const resolved = options.followLinks
-    ? await Promise.all(entries.map(async (entry) => ({ ...entry, kind: await followedKind(root, folder, entry) })))
-    : entries;
-  const sortable = resolved.map((entry) => ({
-    name: entry.name,
-    kind: entry.kind,
-    validName: entry.validName,
-    path: joinPath(folder, entry.name),
-    sortKey: entry.kind === "folder" && entry.validName ? `${entry.name}/` : entry.name,
-  }));
+  const sortable: SortedEntry[] = [];
+  for (let start = 0; start < entries.length; start += STATS_AT_ONCE) {
+    const some = entries.slice(start, start + STATS_AT_ONCE);
+    const kinds = options.followLinks ? await Promise.all(some.map((entry) => followedKind(root, folder, entry))) : [];
+    for (const [index, entry] of some.entries())
+      sortable.push(...sortedEntries(folder, entry, kinds[index] ?? entry.kind));
+  }
   return { folder, entries: sortPaths(sortable), identity, next: 0 };
 }
 
-async function followedKind(root: SourceRoot, folder: string, entry: FolderEntry): Promise<EntryKind> {
+/** Of what may be a file or a folder there are two entries: one holds the place of the file, the other of what is below. */
+function sortedEntries(folder: string, { name, validName }: FolderEntry, kind: ResolvedKind): SortedEntry[] {
+  const path = joinPath(folder, name);
+  const entry = { kind, validName, path, sortKey: kind === "folder" && validName ? `${name}/` : name };
+  return kind === "unknown" ? [entry, { ...entry, path: `${path}/`, sortKey: `${name}/` }] : [entry];
+}
+
+async function followedKind(root: SourceRoot, folder: string, entry: FolderEntry): Promise<ResolvedKind> {
   if (entry.kind !== "link" || !entry.validName) return entry.kind;
-  const facts = await root.stat(joinPath(folder, entry.name), { follow: true }).catch(() => undefined);
-  return facts?.kind ?? "link";
+  try {
+    return (await root.stat(joinPath(folder, entry.name), { follow: true }))?.kind ?? "link";
+  } catch (error) {
+    if (!(error instanceof SourceError)) throw error;
+    return error.code === "SOURCE_NOT_READABLE" ? "unknown" : "link";
+  }
 }
 
 async function inspect(root: SourceRoot, entry: SortedEntry, options: ScanOptions): Promise<ScanEntry | undefined> {
   const { path } = entry;
   if (!entry.validName) return skipped(path, "SOURCE_NAME_NOT_UTF8", "The name is not valid UTF-8.");
+  if (entry.kind === "unknown") return inspectUnknown(path, options.filter);
   if (!options.filter.includes(path)) return undefined;
   if (entry.kind === "link") return skipped(path, "SOURCE_NOT_REGULAR", linkMessage(options.followLinks));
   if (entry.kind === "other") return skipped(path, "SOURCE_NOT_REGULAR", "A FIFO, socket or device.");
@@ -131,6 +146,13 @@ async function inspect(root: SourceRoot, entry: SortedEntry, options: ScanOption
   } catch (error) {
     return unreadable(path, error);
   }
+}
+
+function inspectUnknown(path: string, filter: PathFilter): ScanEntry | undefined {
+  const wanted = path.endsWith("/") ? filter.descends(path.slice(0, -1)) : filter.includes(path);
+  if (!wanted) return undefined;
+  const message = `${path} is a link whose target cannot be read.`;
+  return { kind: "unreadable", path, reason: { code: "SOURCE_NOT_READABLE", message } };
 }
 
 function linkMessage(follow: boolean): string {

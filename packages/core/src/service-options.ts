@@ -33,6 +33,8 @@ export interface ServiceOptions {
   /** Bound on the memory of all bodies together. Default 128 MiB. */
   readonly memoryLimit?: number;
   readonly retry?: Partial<RetryPolicy>;
+  /** Deadline of each request; a body adds 1 s per 64 KiB. CompleteMultipartUpload has 5 minutes instead. Default 30 s. */
+  readonly requestTimeout?: number;
   /** Between two scans of a watched folder. Default 60 s. */
   readonly monitorInterval?: number;
   /** How long a file must have been left alone before it is sent. Default 5 s for watched uploads; `once` takes files as they are. */
@@ -52,6 +54,7 @@ const NUMBERS = {
   partConcurrency: [4, 1],
   chunkSize: [DEFAULT_CHUNK_SIZE, 1],
   memoryLimit: [128 * 1024 * 1024, 1],
+  requestTimeout: [30_000, 1],
   monitorInterval: [60_000, 1],
   stabilityThreshold: [5_000, 0],
   requeueFailedAfter: [3_600_000, 0],
@@ -62,7 +65,9 @@ const NUMBERS = {
 /** @throws InputError `INVALID_OPTION` */
 export function resolveOptions(options: ServiceOptions): ResolvedOptions {
   for (const name of ["state", "objects"] as const) {
-    if (typeof options?.[name] !== "object") throw new InputError("INVALID_OPTION", `Option ${name} must be a store.`);
+    const store: unknown = options?.[name];
+    if (typeof store !== "object" || store === null)
+      throw new InputError("INVALID_OPTION", `Option ${name} must be a store.`);
   }
   const number = (name: keyof typeof NUMBERS) => wholeNumber(name, options[name] ?? NUMBERS[name][0], NUMBERS[name][1]);
   return {
@@ -77,11 +82,18 @@ export function resolveOptions(options: ServiceOptions): ResolvedOptions {
     partConcurrency: number("partConcurrency"),
     chunkSize: number("chunkSize"),
     memoryLimit: number("memoryLimit"),
+    requestTimeout: number("requestTimeout"),
     monitorInterval: number("monitorInterval"),
     stabilityThreshold: number("stabilityThreshold"),
     requeueFailedAfter: number("requeueFailedAfter"),
     progressInterval: number("progressInterval"),
     lease: number("lease"),
-    retry: { ...DEFAULT_RETRY, ...options.retry },
+    retry: retryPolicy(options.retry),
   };
+}
+
+function retryPolicy(retry: Partial<RetryPolicy> = {}): RetryPolicy {
+  const number = (name: keyof RetryPolicy, least: number) =>
+    wholeNumber(`retry.${name}`, retry[name] ?? DEFAULT_RETRY[name], least);
+  return { attempts: number("attempts", 1), baseMs: number("baseMs", 0), capMs: number("capMs", 0) };
 }

@@ -251,6 +251,7 @@ const EVENT_NAMES: readonly EventName[] = [
   "upload:paused",
   "upload:resumed",
   "upload:cancelled",
+  "upload:verified",
   "file:queued",
   "file:started",
   "file:progress",

@@ -1,0 +1,86 @@
+import { expect, test } from "vitest";
+import { Lease } from "../src/lease.ts";
+import type { StateStore } from "../src/ports/state-store.ts";
+import { FakeClock } from "../src/testing/fake-clock.ts";
+import { faulty } from "../src/testing/faulty.ts";
+import { MemoryStateStore } from "../src/testing/memory-state-store.ts";
+import { gate } from "./support/records.ts";
+
+async function setUp(onBeat: () => Promise<void> = async () => {}) {
+  const clock = new FakeClock();
+  const memory = new MemoryStateStore({ clock });
+  await memory.open();
+  const { port, inject } = faulty<StateStore>(memory);
+  const troubles: unknown[] = [];
+  const lease = new Lease({
+    state: port,
+    clock,
+    owner: "me",
+    leaseMs: 30_000,
+    onBeat,
+    onTrouble: (error) => troubles.push(error),
+  });
+  const alive = () => (memory.state.leases.get("me") ?? 0) > clock.monotonic();
+  return { clock, memory, inject, lease, troubles, alive };
+}
+
+test("the owner is alive once start has resolved, and never stops being so", async () => {
+  const { clock, lease, alive } = await setUp();
+  await lease.start();
+  for (let second = 0; second < 200; second++) {
+    expect(alive()).toBe(true);
+    await clock.advance(1_000);
+  }
+  await lease.stop();
+  expect([alive(), clock.sleeping]).toEqual([false, 0]);
+});
+
+test("a beat that takes for ever keeps no sign of life back, and is not begun twice", async () => {
+  const held = gate();
+  let beats = 0;
+  const { clock, lease, alive } = await setUp(() => {
+    beats++;
+    return held.promise;
+  });
+  await lease.start();
+  await clock.advance(300_000);
+  expect([alive(), beats]).toEqual([true, 1]);
+  held.open();
+  await clock.advance(10_000);
+  expect(beats).toBe(2);
+  await lease.stop();
+});
+
+test("stop waits for the beat under way before it gives the lease up", async () => {
+  const held = gate();
+  const { clock, memory, lease } = await setUp(() => held.promise);
+  await lease.start();
+  await clock.advance(10_000);
+  const stopping = lease.stop();
+  await clock.advance(0);
+  expect(memory.state.leases.has("me")).toBe(true);
+  held.open();
+  await stopping;
+  expect(memory.state.leases.has("me")).toBe(false);
+});
+
+test("trouble is told, and the next beat tries again", async () => {
+  const failures = [new Error("beat")];
+  const { clock, lease, inject, troubles, alive } = await setUp(async () => {
+    const failure = failures.pop();
+    if (failure) throw failure;
+  });
+  await lease.start();
+  inject({ method: "heartbeat", before: new Error("heart") });
+  await clock.advance(20_000);
+  expect(troubles.map((error) => (error as Error).message)).toEqual(["heart", "beat"]);
+  await clock.advance(100_000);
+  expect([alive(), troubles.length]).toEqual([true, 2]);
+  await lease.stop();
+});
+
+test("a store that is down at the start is said at once", async () => {
+  const { lease, inject } = await setUp();
+  inject({ method: "heartbeat", before: new Error("down") });
+  await expect(lease.start()).rejects.toThrow("down");
+});
