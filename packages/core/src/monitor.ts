@@ -136,7 +136,7 @@ export class Monitor {
     const filter = compilePatterns(upload.spec);
     const entries = scan(root, { filter, followLinks: upload.spec.symlinks === "follow", signal: this.#ended.signal });
     const onWork = () => this.#takeUp(upload.id, true);
-    const found = await reconcile(entries, { state, ledger, emit, upload, now: startedAt, stabilityThreshold, onWork });
+    const found = await reconcile(entries, { state, ledger, emit, upload, clock, stabilityThreshold, onWork });
     if (found.suspicious) this.#warn(upload.id, EMPTIED);
     const { work, suspicious, ...counts } = found;
     const summary: ScanSummary = {

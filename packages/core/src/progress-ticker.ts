@@ -3,6 +3,7 @@ import type { Emit } from "./events.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { FileLedger } from "./ports/state-store.ts";
 import type { ProgressMeter } from "./progress.ts";
+import { FINISHED_STATES } from "./upload.ts";
 import type { Uploads } from "./uploads.ts";
 
 export interface ProgressTickerOptions {
@@ -50,6 +51,7 @@ export class ProgressTicker {
         const upload = await uploads.get(uploadId);
         const counters = await state.counters(uploadId);
         emit("upload:progress", () => progress.progress(upload, counters));
+        if (FINISHED_STATES.includes(upload.state)) progress.forgetIdle(uploadId);
       } catch (error) {
         if (!(error instanceof BucketlineError)) throw error;
         emit("warning", () => ({ ...reasonOf(error), uploadId }));

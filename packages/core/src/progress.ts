@@ -61,12 +61,10 @@ export class ProgressMeter {
     meter.dirty = true;
   }
 
-  touch(uploadId: string): void {
-    this.#meter(uploadId).dirty = true;
-  }
-
-  forget(uploadId: string): void {
-    this.#meters.delete(uploadId);
+  /** Drops the upload's figures, unless something of it still moves. */
+  forgetIdle(uploadId: string): void {
+    const meter = this.#meters.get(uploadId);
+    if (meter && !meter.dirty && meter.rate === 0 && meter.inFlight.size === 0) this.#meters.delete(uploadId);
   }
 
   /** Uploads that changed since they were last taken; measures their rate. */

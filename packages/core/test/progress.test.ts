@@ -106,7 +106,9 @@ describe("ProgressMeter", () => {
     expect(meter.progress(scanned, counts).bytesUploaded).toBe(45);
     meter.leave(file());
     expect(meter.progress(scanned, counts).bytesUploaded).toBe(5);
-    meter.forget("u");
+    meter.forgetIdle("u");
+    expect(meter.progress(scanned, counts).bytesUploaded).toBe(5);
+    meter.leave(file({ path: "b" }));
     expect(meter.progress(scanned, counts).bytesUploaded).toBe(0);
   });
 
@@ -138,15 +140,15 @@ describe("ProgressMeter", () => {
     meter.advance(file(), 1, 100);
     meter.takeDirty();
     await clock.advance(1_000);
-    meter.touch("u");
+    meter.leave(file());
     meter.takeDirty();
     expect(rate(meter)).toBe(100);
   });
 
   test("only what changed is dirty", () => {
     const { meter } = setUp();
-    meter.touch("a");
-    meter.touch("b");
+    meter.leave(file({ uploadId: "a" }));
+    meter.leave(file({ uploadId: "b" }));
     expect(meter.takeDirty()).toEqual(["a", "b"]);
     meter.leave(file({ uploadId: "b" }));
     expect(meter.takeDirty()).toEqual(["b"]);

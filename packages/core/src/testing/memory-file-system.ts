@@ -82,7 +82,7 @@ export class MemoryFileSystem implements FileSystem {
   async #readFolder(folder: string): Promise<FolderEntry[]> {
     await Promise.resolve();
     const prefix = folder === "" ? "" : `${folder}/`;
-    if (!this.mounted) throw new SourceError("SOURCE_NOT_FOUND", `${folder} does not exist.`);
+    this.#checkMounted(folder);
     const entries = new Map<string, FolderEntry>();
     for (const path of this.#files.keys()) {
       if (!path.startsWith(prefix)) continue;
@@ -94,15 +94,17 @@ export class MemoryFileSystem implements FileSystem {
 
   async #stat(path: string): Promise<FileFacts | undefined> {
     await Promise.resolve();
-    const file = this.mounted ? this.#files.get(path) : undefined;
+    this.#checkMounted(path);
+    const file = this.#files.get(path);
     if (file) return factsOf(file);
-    const isFolder = this.mounted && this.paths.some((other) => other.startsWith(`${path}/`));
+    const isFolder = path === "" || this.paths.some((other) => other.startsWith(`${path}/`));
     return isFolder ? folderFacts(path) : undefined;
   }
 
   async #open(path: string): Promise<OpenFile> {
     await Promise.resolve();
-    const file = this.mounted ? this.#files.get(path) : undefined;
+    this.#checkMounted(path);
+    const file = this.#files.get(path);
     if (!file) throw new SourceError("SOURCE_NOT_FOUND", `${path} does not exist.`);
     return {
       async stat() {
@@ -117,6 +119,11 @@ export class MemoryFileSystem implements FileSystem {
       },
       async close() {},
     };
+  }
+
+  /** As NodeFileSystem says it: below a root that went away nothing counts as deleted. */
+  #checkMounted(path: string): void {
+    if (!this.mounted) throw new SourceError("SOURCE_NOT_READABLE", `The source folder of ${path} went away.`);
   }
 
   #create(path: string): Inode {

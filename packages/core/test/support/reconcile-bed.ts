@@ -68,7 +68,7 @@ export class ReconcileBed {
       ledger: this.ledger,
       emit,
       upload: this.upload,
-      now,
+      clock: { now: () => now },
       stabilityThreshold,
       onWork,
     };
