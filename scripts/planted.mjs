@@ -34,8 +34,12 @@ function plant(copy, { file, find, replace }) {
   const path = join(copy, file);
   const text = readFileSync(path, "utf8");
   const places = text.split(find).length - 1;
-  if (places !== 1) throw new Error(`${file} has ${places} places like ${JSON.stringify(find)}: the entry is out of date.`);
-  writeFileSync(path, text.replace(find, () => replace));
+  if (places !== 1)
+    throw new Error(`${file} has ${places} places like ${JSON.stringify(find)}: the entry is out of date.`);
+  writeFileSync(
+    path,
+    text.replace(find, () => replace),
+  );
   return () => writeFileSync(path, text);
 }
 
@@ -48,8 +52,12 @@ function failingTests(copy, tests) {
   const env = { ...process.env, CI: "", BUCKETLINE_TEST_REPORT: undefined };
   spawnSync(process.execPath, args, { cwd: copy, env, stdio: "ignore", timeout: 300_000 });
   const { testResults } = JSON.parse(readFileSync(report, "utf8"));
-  const failed = testResults.flatMap(({ assertionResults }) => assertionResults).filter(({ status }) => status === "failed");
-  const broken = testResults.filter(({ status, assertionResults }) => status === "failed" && assertionResults.length === 0);
+  const failed = testResults
+    .flatMap(({ assertionResults }) => assertionResults)
+    .filter(({ status }) => status === "failed");
+  const broken = testResults.filter(
+    ({ status, assertionResults }) => status === "failed" && assertionResults.length === 0,
+  );
   if (broken.length > 0) throw new Error(`a test file did not load: ${broken[0].message}`);
   return failed.map(({ fullName }) => fullName);
 }
@@ -64,7 +72,9 @@ try {
     for (const undo of restore) undo();
     if (failed.length > 0) caught++;
     else missed++;
-    console.log(`${failed.length > 0 ? "caught" : "MISSED"}  ${bug.name}${failed[0] ? `\n        by: ${failed[0]}` : ""}`);
+    console.log(
+      `${failed.length > 0 ? "caught" : "MISSED"}  ${bug.name}${failed[0] ? `\n        by: ${failed[0]}` : ""}`,
+    );
   }
 } finally {
   rmSync(copy, { recursive: true, force: true });

@@ -106,7 +106,7 @@ export class SimProcess {
       get: (target, name) => {
         const value: unknown = Reflect.get(target, name, target);
         if (typeof value !== "function") return value;
-        if (name === "listMultiparts") return value.bind(target);
+        if (name === "listMultiparts" || name === "listObjects") return value.bind(target);
         return (...args: unknown[]) =>
           intercept({ method: String(name), args, proceed: () => Reflect.apply(value, target, args) as unknown });
       },

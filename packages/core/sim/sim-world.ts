@@ -47,7 +47,7 @@ export class SimWorld {
       get: (_, name) => {
         const value: unknown = Reflect.get(store, name, store);
         if (typeof value !== "function") return value;
-        if (name === "listMultiparts") return value.bind(store);
+        if (name === "listMultiparts" || name === "listObjects") return value.bind(store);
         return async (request: { key?: string; multipartId?: string; partNumber?: number }) => {
           if (++this.calls > MOST_CALLS) throw new Broken(`more than ${MOST_CALLS} calls of the object store`);
           const answer: unknown = await Reflect.apply(value, store, [request]);

@@ -57,7 +57,10 @@ class Simulation {
     await this.#pass(40_000);
     const upload = await this.#until(this.#registered(last), "registration");
     if (upload === "CANCELLED") this.#cancelled = true;
-    else await this.#converge(last);
+    else {
+      await this.#converge(last);
+      await this.#checkVerified(last);
+    }
     await this.#until(last.service.stop(), "last stop");
     if (this.world.broken) throw this.world.broken;
     this.#check(this.world.multiparts() === 0, `${this.world.multiparts()} multipart upload(s) are left over`);
@@ -86,6 +89,12 @@ class Simulation {
       await this.#pass(15_000);
     }
     throw new Broken(`these files never arrived: ${this.#behind().join(", ")}`);
+  }
+
+  /** What was never disturbed from outside, the service finds in order itself. */
+  async #checkVerified(process: SimProcess): Promise<void> {
+    const { missing, different } = await this.#until(process.service.verify(ID, { deep: true }), "verification");
+    this.#check(missing + different === 0, `verify found ${missing} missing and ${different} different object(s)`);
   }
 
   /** Files on the disk that the bucket does not hold as they are. */

@@ -37,7 +37,11 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
     if (error.kind === "throttled") orchestrator.throttled();
   };
   const context: TransferContext = {
-    objects: withRetries(withDeadlines(options.objects, { clock }), { clock, random, onRetry }),
+    objects: withRetries(withDeadlines(options.objects, { clock, baseMs: options.requestTimeout }), {
+      clock,
+      random,
+      onRetry,
+    }),
     state,
     ledger,
     buffers: new BufferPool(options.memoryLimit),

@@ -3,6 +3,7 @@ import type { Reason } from "./errors.ts";
 import type { Evidence, FileAction, FileRecord, FileState } from "./file.ts";
 import type { Progress } from "./progress.ts";
 import type { ScanSummary, UploadAction, UploadRecord, UploadState } from "./upload.ts";
+import type { VerificationReport } from "./verification.ts";
 
 /** What every upload event carries. Payloads are plain JSON. Times in milliseconds since 1970. */
 export interface UploadEvent {
@@ -41,6 +42,8 @@ export type Events = {
   "upload:paused": (event: UploadEvent) => void;
   "upload:resumed": (event: UploadEvent) => void;
   "upload:cancelled": (event: UploadEvent) => void;
+  /** Its files have been compared with the bucket. */
+  "upload:verified": (event: VerificationReport) => void;
   "file:queued": (event: FileEvent) => void;
   "file:started": (event: FileEvent) => void;
   /** After each finished part. */
@@ -93,8 +96,9 @@ export function emitUpload(emit: Emit, action: UploadAction, upload: UploadRecor
 }
 
 export function fileEvent(file: FileRecord): FileEvent {
-  const { uploadId, path, key, state, size, attempts } = file;
-  return { uploadId, path, key, state, size, attempts };
+  const { uploadId, path, state, size, attempts } = file;
+  // A removed file has no claim to its key, but its object still stands there.
+  return { uploadId, path, key: file.key || (file.evidence?.key ?? ""), state, size, attempts };
 }
 
 /** Tells what an action has made of a file. Call it after the commit. */
@@ -112,6 +116,7 @@ export function emitFile(emit: Emit, action: FileAction, file: FileRecord): void
       return emit("file:skipped", () => because(file, action.reason));
     case "changed":
       return emit("file:changed", () => fileEvent(file));
+    case "disproved":
     case "requeue":
       return emit("file:queued", () => fileEvent(file));
     case "remove":

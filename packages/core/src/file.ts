@@ -108,6 +108,8 @@ export type FileAction =
   | { readonly type: "fail"; readonly reason: Reason; readonly nextAttemptAt: number }
   /** The scan saw other facts than the record has. */
   | { readonly type: "changed"; readonly facts: SourceFacts; readonly key: string; readonly nextAttemptAt: number }
+  /** The bucket does not hold what the evidence says, so the evidence is void. */
+  | { readonly type: "disproved"; readonly reason: Reason }
   | { readonly type: "requeue" }
   | { readonly type: "skip"; readonly reason: Reason; readonly facts?: SourceFacts }
   | { readonly type: "remove" };
@@ -125,6 +127,7 @@ export const FILE_TRANSITIONS: Readonly<
   retry: { from: ["IN_PROGRESS"], to: "PENDING" },
   fail: { from: ["IN_PROGRESS"], to: "FAILED" },
   changed: { from: ["PENDING", "UPLOADED", "FAILED", "SKIPPED", "REMOVED"], to: "PENDING" },
+  disproved: { from: ["UPLOADED"], to: "PENDING" },
   requeue: { from: ["PENDING", "FAILED"], to: "PENDING" },
   skip: { from: ["PENDING", "IN_PROGRESS", "UPLOADED", "FAILED", "SKIPPED", "REMOVED"], to: "SKIPPED" },
   remove: { from: ["PENDING", "IN_PROGRESS", "UPLOADED", "FAILED", "SKIPPED"], to: "REMOVED" },
@@ -183,6 +186,8 @@ function fileChange(file: FileRecord, action: FileAction): Partial<FileRecord> {
         attempts: 0,
         reason: null,
       };
+    case "disproved":
+      return { attempts: 0, nextAttemptAt: 0, reason: action.reason, evidence: null };
     case "requeue":
       return { attempts: 0, nextAttemptAt: 0, reason: null };
     case "skip":

@@ -55,3 +55,4 @@ export {
   type UploadSpec,
   type UploadState,
 } from "./upload.ts";
+export type { Finding, ObjectView, VerificationReport, VerifyOptions } from "./verification.ts";

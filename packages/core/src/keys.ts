@@ -10,6 +10,12 @@ type Placeholder = (typeof PLACEHOLDERS)[number];
 export interface KeyTemplate {
   /** Whether two paths can never get one key, so that nobody has to look for collisions. */
   readonly injective: boolean;
+  /** What every key starts with. */
+  readonly prefix: string;
+  /** Whether a key is `prefix` and the path, nothing else: keys then stand in the order of their paths. */
+  readonly ordered: boolean;
+  /** Whether `prefix` names a folder of the upload's own, by its id: nobody else's keys start with it. */
+  readonly exclusive: boolean;
   key(path: string, mtimeNs: bigint): string;
 }
 
@@ -20,6 +26,12 @@ export interface KeyTemplate {
  * @throws InputError `INVALID_KEY_TEMPLATE`
  */
 export function compileKeyTemplate(template: string, uploadId: string): KeyTemplate {
+  if (/[\0\p{Surrogate}]/u.test(template)) {
+    throw new InputError(
+      "INVALID_KEY_TEMPLATE",
+      `Key template ${JSON.stringify(template)} has a character that no key can hold.`,
+    );
+  }
   const pieces = template.split(/\{([^{}]*)\}/);
   for (const [index, piece] of pieces.entries()) {
     const known = (PLACEHOLDERS as readonly string[]).includes(piece);
@@ -40,11 +52,30 @@ export function compileKeyTemplate(template: string, uploadId: string): KeyTempl
     placeholderValue(pieces[index] as Placeholder, uploadId, path, mtimeNs);
   return {
     injective: isInjective(pieces),
+    ...constantPart(pieces, uploadId),
     key(path, mtimeNs) {
       let key = pieces[0] ?? "";
       for (let index = 1; index < pieces.length; index += 2) key += value(index, path, mtimeNs) + pieces[index + 1];
-      return key.replace(/\/{2,}/g, "/").replace(/^\//, "");
+      return dropSlashes(key);
     },
+  };
+}
+
+function dropSlashes(key: string): string {
+  return key.replace(/\/{2,}/g, "/").replace(/^\//, "");
+}
+
+/** What stands before the first piece that differs from file to file. */
+function constantPart(
+  pieces: readonly string[],
+  uploadId: string,
+): Pick<KeyTemplate, "prefix" | "ordered" | "exclusive"> {
+  const varying = pieces.findIndex((piece, index) => index % 2 === 1 && piece !== "id");
+  const constant = pieces.slice(0, varying).map((piece, index) => (index % 2 === 1 ? uploadId : piece));
+  return {
+    prefix: dropSlashes(constant.join("")),
+    ordered: pieces[varying] === "path" && pieces.slice(varying + 1).every((piece) => piece === ""),
+    exclusive: constant.length > 1 && constant.slice(2).join("").includes("/"),
   };
 }
 
@@ -74,8 +105,12 @@ function placeholderValue(placeholder: Placeholder, uploadId: string, path: stri
   }
 }
 
+/** File systems hold times that no calendar of four-digit years can show. */
+const FIRST_DATE = Date.parse("0000-01-01T00:00:00Z");
+const LAST_DATE = Date.parse("9999-12-31T00:00:00Z");
+
 function datePiece(placeholder: "yyyy" | "mm" | "dd", mtimeNs: bigint): string {
-  const date = new Date(Number(mtimeNs / 1_000_000n));
+  const date = new Date(Math.min(Math.max(Math.floor(Number(mtimeNs) / 1e6), FIRST_DATE), LAST_DATE));
   if (placeholder === "yyyy") return String(date.getUTCFullYear()).padStart(4, "0");
   const number = placeholder === "mm" ? date.getUTCMonth() + 1 : date.getUTCDate();
   return String(number).padStart(2, "0");

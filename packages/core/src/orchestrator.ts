@@ -147,7 +147,7 @@ export class Orchestrator {
       if (!lane || this.#ended.signal.aborted) return;
       if (lane.queue.length === 0) await this.#claim(lane);
       // Somebody may have dismissed the lane while the ledger was asked.
-      const file = this.#lanes.get(lane.upload.id) === lane ? lane.queue.shift() : undefined;
+      const file = this.#isOpen(lane) ? lane.queue.shift() : undefined;
       if (file) await this.#launch(lane, file);
     }
   }
@@ -157,7 +157,7 @@ export class Orchestrator {
     const now = this.#options.context.clock.monotonic();
     let best: Lane | undefined;
     for (const lane of this.#lanes.values()) {
-      if (!lane.ready(now)) continue;
+      if (!lane.ready(now) || !this.#isOpen(lane)) continue;
       if (!best || lane.priority > best.priority || (lane.priority === best.priority && lane.turn < best.turn))
         best = lane;
     }
@@ -170,7 +170,7 @@ export class Orchestrator {
     const now = this.#options.context.clock.monotonic();
     let next = this.#strays.length > 0 ? now + STORE_TROUBLE_MS : Number.POSITIVE_INFINITY;
     if (this.#pool.activeCount + this.#pool.pendingCount >= this.#pool.concurrency) return next - now;
-    for (const lane of this.#lanes.values()) next = Math.min(next, lane.nextLook());
+    for (const lane of this.#lanes.values()) if (this.#isOpen(lane)) next = Math.min(next, lane.nextLook());
     return Math.max(0, next - now);
   }
 
@@ -186,7 +186,7 @@ export class Orchestrator {
       horizon: now + longestDelay,
       take: (file) => reduceFile(file, { type: "claim", owner }, now),
     });
-    if (this.#lanes.get(uploadId) !== lane) return await this.#giveBack(claimed);
+    if (!this.#isOpen(lane)) return await this.#giveBack(claimed);
     lane.queue.push(...claimed);
     if (claimed.length > 0) {
       lane.lookAgainAt = 0;
@@ -203,10 +203,11 @@ export class Orchestrator {
       lane.root ??= await fileSystem.openRoot(lane.upload.spec.sourceFolder);
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
+      if (!this.#isOpen(lane)) return await this.#giveBack([file]);
       lane.queue.unshift(file);
       return await this.#fail(lane, error.reason);
     }
-    if (this.#lanes.get(lane.upload.id) !== lane) return await this.#giveBack([file]);
+    if (!this.#isOpen(lane)) return await this.#giveBack([file]);
     const { root, upload, stop } = lane;
     emitFile(context.emit, { type: "claim", owner: this.#options.owner }, file);
     const flight = this.#pool(() => worker.run(file, upload, root, stop))
@@ -228,8 +229,11 @@ export class Orchestrator {
     } else if (result.type === "retry") {
       lane.lookAgainAt = 0;
     } else if (result.type === "hold") {
+      const now = context.clock.monotonic();
+      // Files that are in flight together meet the same trouble together.
+      if (now < lane.heldUntil) return;
       lane.holds++;
-      lane.heldUntil = context.clock.monotonic() + backoff(lane.holds, HOLD, random);
+      lane.heldUntil = now + backoff(lane.holds, HOLD, random);
       context.emit("warning", () => ({ ...result.reason, uploadId: lane.upload.id }));
     } else if (result.type === "failUpload") {
       void this.#fail(lane, result.reason).catch((error: unknown) => this.#warn(error, lane.upload.id));
@@ -251,11 +255,22 @@ export class Orchestrator {
     }
   }
 
-  /** The upload as a whole cannot go on. */
+  /** The upload as a whole cannot go on. Its files are given back first: who sees it FAILED sees nothing in flight. */
   async #fail(lane: Lane, reason: Reason): Promise<void> {
-    if (this.#lanes.get(lane.upload.id) !== lane) return;
-    await this.#options.uploads.applyIfAllowed(lane.upload.id, { type: "fail", reason });
-    await this.dismiss(lane.upload.id);
+    const { id } = lane.upload;
+    if (!this.#isOpen(lane)) return;
+    lane.abort();
+    try {
+      await this.#empty(lane);
+      await this.#options.uploads.applyIfAllowed(id, { type: "fail", reason });
+    } finally {
+      if (this.#lanes.get(id) === lane) this.#lanes.delete(id);
+    }
+  }
+
+  /** Whether files of the lane may still be begun. */
+  #isOpen(lane: Lane): boolean {
+    return this.#lanes.get(lane.upload.id) === lane && !lane.stop.abort.aborted;
   }
 
   /** COMPLETED when nothing is left to do and nothing failed. A scan under way may still find more. */

@@ -4,8 +4,10 @@ import { type Emit, emitFile, fileEvent } from "./events.ts";
 import { type FileAction, type FileRecord, newFile, reduceFile, type SourceFacts } from "./file.ts";
 import { filterReason } from "./filters.ts";
 import { compileKeyTemplate, type KeyTemplate, keyProblem } from "./keys.ts";
+import { knownFiles } from "./known-files.ts";
 import type { Ledger } from "./ledger.ts";
 import { comparePaths } from "./paths.ts";
+import type { Clock } from "./ports/clock.ts";
 import type { FileChange, FileLedger } from "./ports/state-store.ts";
 import type { ScanEntry } from "./scanner.ts";
 import type { ScanSummary, UploadRecord } from "./upload.ts";
@@ -15,8 +17,7 @@ export interface ReconcileOptions {
   readonly ledger: Ledger;
   readonly emit: Emit;
   readonly upload: UploadRecord;
-  /** Milliseconds since 1970. */
-  readonly now: number;
+  readonly clock: Pick<Clock, "now">;
   /** Milliseconds. */
   readonly stabilityThreshold: number;
   /**
@@ -30,8 +31,7 @@ type Counts = Omit<ScanSummary, "startedAt" | "finishedAt">;
 /** What was found out of a path, by the scan or by its absence. */
 type Found = Exclude<ScanEntry, { kind: "unreadable" }>;
 
-/** Known records read at a time, and changes written at a time. */
-const PAGE = 1_000;
+/** Changes written at a time. */
 const BATCH = 250;
 const NO_FACTS: SourceFacts = { size: 0, mtimeNs: 0n, fingerprint: "" };
 
@@ -71,6 +71,7 @@ class Reconciliation {
       for (const entry of batch) await this.#entry(entry);
       await this.#flush();
     }
+    while (this.#counts.seen === 0 && this.#next?.state === "REMOVED") await this.#advance();
     const suspicious = this.#counts.seen === 0 && this.#next !== undefined;
     while (this.#next && !suspicious) await this.#absent(this.#next);
     await this.#flush();
@@ -95,10 +96,11 @@ class Reconciliation {
   /** Applies what only the upload knows: its filters, and the key the file would get. */
   async #admit(known: FileRecord | undefined, found: Found): Promise<Found> {
     if (found.kind === "skipped") return found;
-    const { upload, now } = this.#options;
-    const filtered = filterReason(upload.spec, found.facts, now);
+    const { upload, clock } = this.#options;
+    const filtered = filterReason(upload.spec, found.facts, clock.now());
     if (filtered) return { kind: "skipped", path: found.path, reason: filtered };
-    if (known?.fingerprint === found.facts.fingerprint && known.state !== "SKIPPED") return found;
+    // A file that has its key needs no second look; SKIPPED and REMOVED ones have lost theirs.
+    if (known?.fingerprint === found.facts.fingerprint && known.key !== "") return found;
     const key = this.#template.key(found.path, found.facts.mtimeNs);
     const problem = keyProblem(key) ?? (await this.#collision(found.path, key));
     return problem ? { kind: "skipped", path: found.path, reason: problem } : found;
@@ -107,9 +109,15 @@ class Reconciliation {
   async #collision(path: string, key: string): Promise<Reason | undefined> {
     if (this.#template.injective) return undefined;
     if (this.#newKeys.has(key)) await this.#flush();
-    const other = await this.#options.state.findFileByKey(this.#options.upload.id, key);
-    const taken = other && other.path !== path && other.state !== "REMOVED" && other.state !== "SKIPPED";
-    if (taken) return { code: "KEY_COLLISION", message: `The key ${key} belongs to ${other.path} already.` };
+    let other = await this.#options.state.findFileByKey(this.#options.upload.id, key);
+    if (other && other.path !== path && this.#pending.length > 0) {
+      // What waits to be written may give the key free: a file that moved to another folder.
+      await this.#flush();
+      other = await this.#options.state.findFileByKey(this.#options.upload.id, key);
+    }
+    if (other && other.path !== path) {
+      return { code: "KEY_COLLISION", message: `The key ${key} belongs to ${other.path} already.` };
+    }
     this.#newKeys.add(key);
     return undefined;
   }
@@ -125,11 +133,11 @@ class Reconciliation {
     const facts = found.kind === "file" ? found.facts : NO_FACTS;
     const reason = found.kind === "skipped" ? found.reason : undefined;
     if (known) return await this.#decide(known, decide(known, found), facts, reason);
-    const { upload, now } = this.#options;
+    const { upload, clock } = this.#options;
     const { path } = found;
     const key = reason ? "" : this.#template.key(path, facts.mtimeNs);
     const init = { uploadId: upload.id, path, key, ...facts, nextAttemptAt: this.#quietAt(facts) };
-    const after = newFile(reason ? { ...init, skip: reason } : init, now);
+    const after = newFile(reason ? { ...init, skip: reason } : init, clock.now());
     if (reason) this.#counts.skipped++;
     else this.#counts.added++;
     await this.#write({ change: { before: null, after }, action: null }, !reason);
@@ -141,7 +149,7 @@ class Reconciliation {
     if (action.type === "changed") this.#counts.changed++;
     if (action.type === "remove") this.#counts.removed++;
     if (action.type === "skip") this.#counts.skipped++;
-    const change = { before: known, after: reduceFile(known, action, this.#options.now) };
+    const change = { before: known, after: reduceFile(known, action, this.#options.clock.now()) };
     await this.#write({ change, action }, action.type === "changed" || action.type === "requeue");
   }
 
@@ -162,7 +170,8 @@ class Reconciliation {
 
   /** When the file will have been quiet for long enough; 0 when it has been. */
   #quietAt(facts: SourceFacts): number {
-    const { now, stabilityThreshold } = this.#options;
+    const { clock, stabilityThreshold } = this.#options;
+    const now = clock.now();
     const delay = quietDelay(facts.mtimeNs, now, stabilityThreshold);
     return delay > 0 ? now + delay : 0;
   }
@@ -200,14 +209,4 @@ function emitNew(emit: Emit, file: FileRecord): void {
   const { reason } = file;
   if (reason) emit("file:skipped", () => ({ ...fileEvent(file), reason }));
   else emit("file:queued", () => fileEvent(file));
-}
-
-/** Everything the ledger knows of an upload, in path order, a page at a time. */
-async function* knownFiles(state: FileLedger, uploadId: string): AsyncGenerator<FileRecord, void, void> {
-  for (let after: string | undefined; ; ) {
-    const page = await state.listFiles(uploadId, { after, limit: PAGE });
-    yield* page;
-    after = page.at(-1)?.path;
-    if (page.length < PAGE) return;
-  }
 }

@@ -10,6 +10,7 @@ import { registerUpload } from "./registration.ts";
 import { requeueFailed } from "./requeue.ts";
 import { type ResolvedOptions, resolveOptions, type ServiceOptions } from "./service-options.ts";
 import type { ScanSummary, UploadRecord, UploadState } from "./upload.ts";
+import { type VerificationReport, type VerifyOptions, verifyUpload } from "./verification.ts";
 
 /** An upload as it stands, with its progress. */
 export interface Upload extends UploadRecord {
@@ -188,6 +189,37 @@ export class UploadService implements AsyncDisposable {
   }
 
   /**
+   * Compares the ledger with the bucket: whether every UPLOADED file's object is there, as it was when it was sent, and
+   * which objects nobody accounts for. One request for 1,000 objects, and one for each that the listing does not settle;
+   * with `deep` one for each. With `repair`, missing and different files are queued and sent again; nothing is ever
+   * deleted. May run while the service works, and before `start`.
+   * @throws UploadError `UPLOAD_CANCELLED` when it is to be repaired · ObjectStoreError · the signal's reason
+   */
+  async verify(id: string, options: VerifyOptions = {}): Promise<VerificationReport> {
+    await this.#open();
+    const { uploads, context } = this.#engine;
+    const upload = await uploads.get(id);
+    if (options.repair) refuseCancelled(upload);
+    const reopen = async () => {
+      const now = await uploads.applyIfAllowed(id, { type: "reopen" });
+      refuseCancelled(now);
+      return now;
+    };
+    const onWork = async () => void (await reopen());
+    const onQueued = async () => this.#goOn(await reopen());
+    const signal = options.signal ? AbortSignal.any([options.signal, this.#cut.signal]) : this.#cut.signal;
+    try {
+      const report = await verifyUpload({ ...options, signal, context, upload, onWork, onQueued });
+      this.#emit("upload:verified", () => report);
+      return report;
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (this.#cut.signal.aborted) this.#refuseStopped();
+      throw error;
+    }
+  }
+
+  /**
    * Ends the upload for good: aborts its transfers and their multipart uploads. Objects that are in the bucket stay. When
    * the store cannot be reached, the clean-up is tried again until it is done, after a restart too.
    * @throws BucketlineError `INVALID_TRANSITION` when it is cancelled already
@@ -249,13 +281,16 @@ export class UploadService implements AsyncDisposable {
   }
 
   async #open(): Promise<void> {
-    if (this.#stopping !== undefined)
-      throw new ServiceError("SERVICE_STOPPED", "The service is stopped or stopping. Create and start a new one.");
+    if (this.#stopping !== undefined) this.#refuseStopped();
     this.#opening ??= this.#options.state.open().catch((error: unknown) => {
       this.#opening = undefined;
       throw error;
     });
     await this.#opening;
+  }
+
+  #refuseStopped(): never {
+    throw new ServiceError("SERVICE_STOPPED", "The service is stopped or stopping. Create and start a new one.");
   }
 
   async #shutDown(): Promise<void> {

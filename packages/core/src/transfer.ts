@@ -112,8 +112,13 @@ export interface Source {
 
 export async function pinSource(handle: OpenFile, file: FileRecord): Promise<Source> {
   const facts = sourceFacts(await handle.stat());
-  const identity = JSON.stringify([file.uploadId, file.path, withoutDevice(facts.fingerprint)]);
-  return { handle, facts, token: createHash("sha256").update(identity).digest("hex").slice(0, 32) };
+  return { handle, facts, token: tokenOf(file, facts.fingerprint) };
+}
+
+/** The token of the write of these bytes: of a file of an upload, when its fingerprint was this. */
+export function tokenOf({ uploadId, path }: FileRecord, fingerprint: string): string {
+  const identity = JSON.stringify([uploadId, path, withoutDevice(fingerprint)]);
+  return createHash("sha256").update(identity).digest("hex").slice(0, 32);
 }
 
 /**

@@ -123,8 +123,10 @@ describe("docs/events.md", () => {
     for (const [name = "", payload = ""] of events) {
       const row = documented.get(name) ?? "";
       expect(row).toContain(`| ${levels.get(name)} |`);
-      const shared = payload.match(/^(UploadEvent|FileEvent|FileReasonEvent|Progress)/)?.[1];
-      if (shared) expect(row).toContain(shared === "FileReasonEvent" ? "`FileEvent`, `reason`" : `\`${shared}\``);
+      const shared = payload.match(/^(UploadEvent|FileEvent|FileReasonEvent|Progress|VerificationReport)/)?.[1];
+      const linked = shared === "VerificationReport";
+      if (linked) expect(row).toContain(`[${shared}](#${shared.toLowerCase()})`);
+      else if (shared) expect(row).toContain(shared === "FileReasonEvent" ? "`FileEvent`, `reason`" : `\`${shared}\``);
       for (const [, field] of payload.matchAll(/readonly (\w+)/g)) expect(row).toContain(`\`${field}\``);
     }
   });
@@ -134,6 +136,7 @@ describe("docs/events.md", () => {
     ["### FileEvent", "packages/core/src/events.ts", "export interface FileEvent"],
     ["### Progress", "packages/core/src/progress.ts", "export interface Progress"],
     ["### ScanSummary", "packages/core/src/upload.ts", "export interface ScanSummary"],
+    ["### VerificationReport", "packages/core/src/verification.ts", "export interface VerificationReport"],
     ["### Reason", "packages/core/src/errors.ts", "export interface Reason"],
   ])("%s has every field, and no other", (heading, path, declaration) => {
     expect([...rows(section(page, heading)).keys()]).toEqual(fieldsOf(path, declaration));

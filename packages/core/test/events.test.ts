@@ -28,6 +28,7 @@ test.each([
   [{ type: "skip", reason }, "file:skipped", { ...common, reason }],
   [{ type: "changed", facts: facts(1), key: "k", nextAttemptAt: 0 }, "file:changed", common],
   [{ type: "requeue" }, "file:queued", common],
+  [{ type: "disproved", reason }, "file:queued", common],
   [{ type: "remove" }, "file:removed", common],
 ] as const)("$type tells", (action, name, payload) => {
   const heard = new Heard();

@@ -35,6 +35,7 @@ const ACTIONS: { readonly [Type in FileAction["type"]]: Extract<FileAction, { ty
   retry: { type: "retry", reason, nextAttemptAt: 500, facts: seen, burnt: true },
   fail: { type: "fail", reason, nextAttemptAt: 600 },
   changed: { type: "changed", facts: seen, key: "new", nextAttemptAt: 700 },
+  disproved: { type: "disproved", reason },
   requeue: { type: "requeue" },
   skip: { type: "skip", reason, facts: seen },
   remove: { type: "remove" },
@@ -65,6 +66,7 @@ const LEADS: { readonly [Type in FileAction["type"]]: Partial<Record<FileState, 
   retry: { IN_PROGRESS: "PENDING" },
   fail: { IN_PROGRESS: "FAILED" },
   changed: { PENDING: "PENDING", UPLOADED: "PENDING", FAILED: "PENDING", SKIPPED: "PENDING", REMOVED: "PENDING" },
+  disproved: { UPLOADED: "PENDING" },
   requeue: { PENDING: "PENDING", FAILED: "PENDING" },
   skip: {
     PENDING: "SKIPPED",
@@ -107,8 +109,9 @@ describe("reduceFile", () => {
       if (to === "FAILED" || to === "SKIPPED") expect(next.reason).toEqual(reason);
       if (to === "SKIPPED" && action.type === "skip") expect(next.key).toBe("");
       if (to === "REMOVED" && action.type === "remove") expect(next).toMatchObject({ key: "", reason: null });
-      // Only an upload changes what proves it, and only its owner or a clean-up lets go of a transfer.
-      expect(next.evidence).toEqual(evidence);
+      if (action.type === "disproved") expect(next).toMatchObject({ attempts: 0, nextAttemptAt: 0, reason });
+      // Only an upload or the bucket changes what proves it, and only its owner or a clean-up lets go of a transfer.
+      expect(next.evidence).toEqual(action.type === "disproved" ? null : evidence);
       expect(next.transfer).toEqual(action.type === "uploaded" || action.type === "cleaned" ? null : transfer);
     },
   );

@@ -170,6 +170,37 @@ describe("withRetries", () => {
     expect(faults.map(({ fired }) => fired)).toEqual([1, 1]);
   });
 
+  test("a listing of objects goes on behind the last key; each key makes it whole again", async () => {
+    const { clock, store, memory, faults } = setUp([
+      { method: "listObjects", afterItems: 1, error: transient, times: 4 },
+      { method: "listObjects", afterItems: 0, error: transient, nth: 5 },
+    ]);
+    const keys = ["a", "b", "c", "d", "e"];
+    for (const key of keys) await store.putObject({ ...put, key });
+    const listed: string[] = [];
+    const list = async () => {
+      for await (const { key } of store.listObjects({ bucket: "b", prefix: "" })) listed.push(key);
+    };
+    await settled(clock, list());
+    expect(listed).toEqual(keys);
+    expect(faults.map(({ fired }) => fired)).toEqual([4, 1]);
+    const asked = memory.calls.filter(({ method }) => method === "listObjects").length;
+    expect(asked).toBe(5);
+  });
+
+  test("a listing of objects that fails three times in one place fails", async () => {
+    const { clock, store, faults } = setUp([
+      { method: "listObjects", afterItems: 1, error: transient },
+      { method: "listObjects", afterItems: 0, error: transient, nth: 2, times: 9 },
+    ]);
+    for (const key of ["a", "b"]) await store.putObject({ ...put, key });
+    const list = async () => {
+      for await (const { key } of store.listObjects({ bucket: "b", prefix: "" })) expect(key).toBe("a");
+    };
+    await expect(settled(clock, list())).rejects.toBe(transient);
+    expect(faults.map(({ fired }) => fired)).toEqual([1, 2]);
+  });
+
   test("a listing that is left early is closed inside", async () => {
     let closed = false;
     async function* endless() {

@@ -21,6 +21,9 @@ function everyCall(store: ObjectStore, target: Target): Record<string, () => Pro
     putObject: () => store.putObject({ ...write, body, checksum }),
     putStream: () => store.putStream({ ...write, body: oneChunk(), partSize }),
     headObject: () => store.headObject(target),
+    listObjects: async () => {
+      for await (const _ of store.listObjects({ ...target, prefix: target.key }));
+    },
     createMultipart: () => store.createMultipart(write),
     uploadPart: () => store.uploadPart({ ...target, partNumber: 1, body, checksum }),
     listParts: () => store.listParts(target),

@@ -2,6 +2,7 @@ import type { ConformanceCase } from "../case.ts";
 import { errorCases } from "./errors.ts";
 import type { ObjectStoreCases, ObjectStoreHarness } from "./harness.ts";
 import { keyCases } from "./keys.ts";
+import { listingCases } from "./listing.ts";
 import { multipartCases } from "./multipart.ts";
 import { putCases } from "./put.ts";
 import { streamCases } from "./streams.ts";
@@ -16,6 +17,7 @@ export interface ObjectStoreSuite {
 const GROUPS: Readonly<Record<string, ObjectStoreCases>> = {
   put: putCases,
   keys: keyCases,
+  listing: listingCases,
   multipart: multipartCases,
   stream: streamCases,
   errors: errorCases,

@@ -14,7 +14,7 @@ import {
 } from "./objects.ts";
 
 /** Names that URLs, XML, shells and file systems are known to mangle. All are different keys. */
-const HOSTILE = [
+export const HOSTILE: readonly string[] = [
   "a b",
   "a+b",
   "a%20b",

@@ -49,6 +49,7 @@ function actionOf(type: FileAction["type"], random: () => number): FileAction {
     retry: { type: "retry", reason: REASON, nextAttemptAt: NOW + size, burnt: true, facts },
     fail: { type: "fail", reason: REASON, nextAttemptAt: NOW + size },
     changed: { type: "changed", facts, key: `k${size}`, nextAttemptAt: NOW + size },
+    disproved: { type: "disproved", reason: REASON },
     requeue: { type: "requeue" },
     skip: { type: "skip", reason: REASON, facts },
     remove: { type: "remove" },

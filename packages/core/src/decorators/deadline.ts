@@ -1,8 +1,8 @@
 import { ObjectStoreError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { ListedMultipart, ObjectStore, PutStreamRequest } from "../ports/object-store.ts";
+import type { ListRequest, ObjectStore, PutStreamRequest } from "../ports/object-store.ts";
 import { Alarm } from "./alarm.ts";
-import { type CallRequest, decorated, type ListRequest, type Operation } from "./decorated.ts";
+import { type CallRequest, decorated, type Listing, type Operation } from "./decorated.ts";
 
 export interface DeadlineOptions {
   readonly clock: Clock;
@@ -34,7 +34,7 @@ const STREAM_PARTS_IN_FLIGHT = 4;
  * ObjectStoreError `transient`, ambiguous for a write. A store that ignores its signal may go on reading the body.
  *
  * - `putStream` has its time anew whenever its source has delivered; waiting for the source does not count.
- * - `listMultiparts` has its time for each item.
+ * - `listObjects` and `listMultiparts` have their time for each item.
  * - A caller's own signal rejects at once with its own reason. No timer outlives the calls.
  */
 export function withDeadlines(objects: ObjectStore, options: DeadlineOptions): ObjectStore {
@@ -57,17 +57,18 @@ export function withDeadlines(objects: ObjectStore, options: DeadlineOptions): O
         deadline.end();
       }
     },
-    list: (request, proceed) => listInTime(alarm, request, proceed, baseMs),
+    list: (listing, request, proceed) => listInTime(alarm, listing, request, proceed, baseMs),
   });
 }
 
-async function* listInTime(
+async function* listInTime<R extends ListRequest, T>(
   alarm: Alarm,
-  request: ListRequest,
-  proceed: (request: ListRequest) => AsyncIterable<ListedMultipart>,
+  listing: Listing,
+  request: R,
+  proceed: (request: R) => AsyncIterable<T>,
   limitMs: number,
-): AsyncGenerator<ListedMultipart> {
-  const deadline = new Deadline(alarm, "listMultiparts", request, limitMs);
+): AsyncGenerator<T> {
+  const deadline = new Deadline(alarm, listing, request, limitMs);
   const iterator = proceed({ ...request, signal: deadline.signal })[Symbol.asyncIterator]();
   try {
     for (;;) {

@@ -1,7 +1,10 @@
-import type { ListedMultipart, ObjectStore } from "../ports/object-store.ts";
+import type { ListRequest, ObjectStore } from "../ports/object-store.ts";
+
+/** The methods that give items one after the other, in key order. */
+export type Listing = "listObjects" | "listMultiparts";
 
 /** The methods that make one request and resolve once. */
-export type Operation = Exclude<keyof ObjectStore, "capabilities" | "close" | "listMultiparts">;
+export type Operation = Exclude<keyof ObjectStore, "capabilities" | "close" | Listing>;
 
 /** What every request has. */
 export interface CallRequest {
@@ -10,16 +13,20 @@ export interface CallRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-export type ListRequest = Parameters<ObjectStore["listMultiparts"]>[0];
+/** What every listed item has. */
+export interface Listed {
+  readonly key: string;
+}
 
 /** What a decorator does around the calls of the store inside it. */
 export interface Advice {
   /** `proceed` may be called never, once or several times, with the request or another of its kind. */
   call<R extends CallRequest, T>(operation: Operation, request: R, proceed: (request: R) => Promise<T>): Promise<T>;
-  list(
-    request: ListRequest,
-    proceed: (request: ListRequest) => AsyncIterable<ListedMultipart>,
-  ): AsyncIterable<ListedMultipart>;
+  list<R extends ListRequest, T extends Listed>(
+    listing: Listing,
+    request: R,
+    proceed: (request: R) => AsyncIterable<T>,
+  ): AsyncIterable<T>;
 }
 
 /** The one place that knows every method of the port; decorators only say what happens around a call. */
@@ -32,12 +39,13 @@ export function decorated(inner: ObjectStore, advice: Advice): ObjectStore {
     putObject: (request) => advice.call("putObject", request, (r) => inner.putObject(r)),
     putStream: (request) => advice.call("putStream", request, (r) => inner.putStream(r)),
     headObject: (request) => advice.call("headObject", request, (r) => inner.headObject(r)),
+    listObjects: (request) => advice.list("listObjects", request, (r) => inner.listObjects(r)),
     createMultipart: (request) => advice.call("createMultipart", request, (r) => inner.createMultipart(r)),
     uploadPart: (request) => advice.call("uploadPart", request, (r) => inner.uploadPart(r)),
     listParts: (request) => advice.call("listParts", request, (r) => inner.listParts(r)),
     completeMultipart: (request) => advice.call("completeMultipart", request, (r) => inner.completeMultipart(r)),
     abortMultipart: (request) => advice.call("abortMultipart", request, (r) => inner.abortMultipart(r)),
-    listMultiparts: (request) => advice.list(request, (r) => inner.listMultiparts(r)),
+    listMultiparts: (request) => advice.list("listMultiparts", request, (r) => inner.listMultiparts(r)),
     close: () => inner.close(),
   };
 }

@@ -1,7 +1,7 @@
 import { ObjectStoreError } from "../errors.ts";
 import type { Clock, Random } from "../ports/clock.ts";
-import type { ListedMultipart, ObjectStore } from "../ports/object-store.ts";
-import { type CallRequest, decorated, type ListRequest, type Operation } from "./decorated.ts";
+import type { ListRequest, ObjectStore } from "../ports/object-store.ts";
+import { type CallRequest, decorated, type Listed, type Listing, type Operation } from "./decorated.ts";
 
 export interface RetryOptions {
   readonly clock: Clock;
@@ -24,7 +24,8 @@ const LONGEST_PAUSE_MS = 60_000;
  *
  * - `putStream` is never repeated: its body is gone. `createMultipart` is not repeated after an ambiguous failure: there
  *   could then be two multipart uploads, which only the caller can settle.
- * - `listMultiparts` is repeated only while it has not given its first item.
+ * - `listObjects` goes on behind the last key it has given, and every key it gives makes it whole again: a listing of a
+ *   thousand pages is not begun anew because one fails. `listMultiparts` is repeated only before its first item.
  * - Once an attempt of a call was ambiguous, so is the error the call ends with, whatever the last attempt said: a
  *   412 or 404 may be the answer to our own first write.
  * - An aborted signal ends a pause at once with its reason.
@@ -32,12 +33,12 @@ const LONGEST_PAUSE_MS = 60_000;
 export function withRetries(objects: ObjectStore, options: RetryOptions): ObjectStore {
   return decorated(objects, {
     call: (operation, request, proceed) => retry(operation, request, () => proceed(request), options),
-    list: (request, proceed) => listAgain(request, () => proceed(request), options),
+    list: (listing, request, proceed) => listAgain(listing, request, proceed, options),
   });
 }
 
 async function retry<T>(
-  operation: Operation | "listMultiparts",
+  operation: Operation | Listing,
   request: CallRequest,
   proceed: () => Promise<T>,
   options: RetryOptions,
@@ -66,7 +67,7 @@ async function retry<T>(
  * | createMultipart   | yes                  | no             | no            |
  * | all others        | yes                  | yes            | no            |
  */
-function repeatable(operation: Operation | "listMultiparts", error: ObjectStoreError): boolean {
+function repeatable(operation: Operation | Listing, error: ObjectStoreError): boolean {
   if (error.kind !== "transient" && error.kind !== "throttled") return false;
   if (operation === "putStream") return false;
   return operation !== "createMultipart" || !error.ambiguous;
@@ -90,19 +91,32 @@ function madeAmbiguous(error: ObjectStoreError): ObjectStoreError {
   );
 }
 
-async function* listAgain(
-  request: ListRequest,
-  proceed: () => AsyncIterable<ListedMultipart>,
+async function* listAgain<R extends ListRequest, T extends Listed>(
+  listing: Listing,
+  request: R,
+  proceed: (request: R) => AsyncIterable<T>,
   options: RetryOptions,
-): AsyncGenerator<ListedMultipart> {
-  const begin = async () => {
-    const iterator = proceed()[Symbol.asyncIterator]();
-    return { iterator, first: await iterator.next() };
+): AsyncGenerator<T> {
+  let last: string | undefined;
+  let iterator: AsyncIterator<T> | undefined;
+  const next = async () => {
+    iterator ??= proceed(last === undefined ? request : { ...request, after: last })[Symbol.asyncIterator]();
+    try {
+      return await iterator.next();
+    } catch (error) {
+      iterator = undefined;
+      throw error;
+    }
   };
-  const { iterator, first } = await retry("listMultiparts", request, begin, options);
   try {
-    for (let step = first; !step.done; step = await iterator.next()) yield step.value;
+    for (;;) {
+      const resumable = listing === "listObjects" || last === undefined;
+      const step = await (resumable ? retry(listing, request, next, options) : next());
+      if (step.done) return;
+      last = step.value.key;
+      yield step.value;
+    }
   } finally {
-    await iterator.return?.();
+    await iterator?.return?.();
   }
 }

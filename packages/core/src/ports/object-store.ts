@@ -118,20 +118,27 @@ export interface ListedMultipart {
   readonly initiatedAt: number;
 }
 
-/**
- * Where objects go: S3 or anything that can play its part.
- *
- * Guarantees an adapter gives:
- * - A resolved write is durable and readable (read-after-write).
- * - `checksum` in a request is verified by the store before the write becomes visible, when `capabilities.checksums`.
- * - A request body is not read any more once its promise has settled; the caller may reuse the buffer.
- * - Every failure is an `ObjectStoreError` with a `kind`; `ambiguous` is true when the write may have happened all the
- *   same. An aborted signal rejects with the signal's reason. The adapter classifies and never retries.
- * - Nothing is kept between calls but connections: any method may be called in any order after a crash.
- */
-export interface ObjectStore {
-  readonly capabilities: ObjectStoreCapabilities;
+export interface ListedObject {
+  readonly key: string;
+  readonly size: number;
+  readonly etag: string;
+}
 
+/** What a listing is asked for. Prefixes are compared as strings; "/" means nothing to them. */
+export interface ListRequest {
+  readonly bucket: string;
+  readonly prefix: string;
+  readonly expectedBucketOwner?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ListObjectsRequest extends ListRequest {
+  /** Only keys greater than this, byte by byte in UTF-8. */
+  readonly after?: string | undefined;
+}
+
+/** Looks, and changes nothing. */
+export interface ObjectReads {
   /**
    * Asks whether the bucket is there and may be used.
    * @throws ObjectStoreError `bucketMissing`, `denied`, `credentials`, `wrongRegion`, `transient` …
@@ -142,15 +149,27 @@ export interface ObjectStore {
     readonly signal?: AbortSignal | undefined;
   }): Promise<void>;
 
+  /** Facts of an object, or undefined when there is none. */
+  headObject(request: ObjectAddress): Promise<ObjectFacts | undefined>;
+
+  /**
+   * Objects whose key starts with `prefix`, in key order (bytes of the UTF-8 form, ascending), all pages. Memory does not
+   * grow with their number: the next page is asked for when the last one has been taken.
+   */
+  listObjects(request: ListObjectsRequest): AsyncIterable<ListedObject>;
+}
+
+/** Stores whole objects. */
+export interface ObjectWrites {
   /** Stores one object of known bytes in one request. */
   putObject(request: PutObjectRequest): Promise<WriteReceipt>;
 
   /** Stores a stream of unknown length; not resumable. Rejects without leaving a multipart upload behind where it can. */
   putStream(request: PutStreamRequest): Promise<WriteReceipt & { readonly size: number }>;
+}
 
-  /** Facts of an object, or undefined when there is none. */
-  headObject(request: ObjectAddress): Promise<ObjectFacts | undefined>;
-
+/** Stores objects part by part. */
+export interface MultipartUploads {
   /** Begins a multipart upload. The whole-object checksum is of kind "full object". */
   createMultipart(request: CreateMultipartRequest): Promise<{ readonly multipartId: string }>;
 
@@ -173,12 +192,22 @@ export interface ObjectStore {
   abortMultipart(request: MultipartAddress): Promise<void>;
 
   /** Unfinished multipart uploads whose key starts with `prefix`, in key order, all pages. */
-  listMultiparts(request: {
-    readonly bucket: string;
-    readonly prefix: string;
-    readonly expectedBucketOwner?: string | undefined;
-    readonly signal?: AbortSignal | undefined;
-  }): AsyncIterable<ListedMultipart>;
+  listMultiparts(request: ListRequest): AsyncIterable<ListedMultipart>;
+}
+
+/**
+ * Where objects go: S3 or anything that can play its part.
+ *
+ * Guarantees an adapter gives:
+ * - A resolved write is durable and readable (read-after-write), by HEAD and in listings.
+ * - `checksum` in a request is verified by the store before the write becomes visible, when `capabilities.checksums`.
+ * - A request body is not read any more once its promise has settled; the caller may reuse the buffer.
+ * - Every failure is an `ObjectStoreError` with a `kind`; `ambiguous` is true when the write may have happened all the
+ *   same. An aborted signal rejects with the signal's reason. The adapter classifies and never retries.
+ * - Nothing is kept between calls but connections: any method may be called in any order after a crash.
+ */
+export interface ObjectStore extends ObjectReads, ObjectWrites, MultipartUploads {
+  readonly capabilities: ObjectStoreCapabilities;
 
   /** Closes connections. No other method may be called afterwards. */
   close(): Promise<void>;

@@ -21,7 +21,10 @@ import type {
   CompleteMultipartRequest,
   CreateMultipartRequest,
   ListedMultipart,
+  ListedObject,
   ListedPart,
+  ListObjectsRequest,
+  ListRequest,
   MultipartAddress,
   ObjectAddress,
   ObjectFacts,
@@ -178,6 +181,7 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   async headObject(request: ObjectAddress): Promise<ObjectFacts | undefined> {
+    const offset = this.#client.config.systemClockOffset;
     try {
       return await this.#call("headObject", request, async (options) => {
         const mode = this.#checksums === "crc32" ? { ChecksumMode: "ENABLED" as const } : {};
@@ -192,9 +196,37 @@ export class S3ObjectStore implements ObjectStore {
         };
       });
     } catch (error) {
-      if (error instanceof ObjectStoreError && error.kind === "notFound") return undefined;
-      throw error;
+      if (!(error instanceof ObjectStoreError)) throw error;
+      if (error.kind === "notFound") return undefined;
+      // The answer to a HEAD has no code. If the SDK has set its clock by it, it meant RequestTimeTooSkewed.
+      if (error.status !== 403 || this.#client.config.systemClockOffset === offset) throw error;
+      const facts = { kind: "transient", operation: "headObject", bucket: request.bucket, key: request.key } as const;
+      throw new ObjectStoreError({ ...facts, status: 403 }, "the clocks differed; ours has been corrected.");
     }
+  }
+
+  async *listObjects(request: ListObjectsRequest): AsyncGenerator<ListedObject> {
+    const input = {
+      ...bucketInput(request),
+      Prefix: request.prefix,
+      StartAfter: request.after,
+      EncodingType: "url" as const,
+    };
+    let token: string | undefined;
+    do {
+      const command: ListObjectsV2Command = new ListObjectsV2Command({ ...input, ContinuationToken: token });
+      const page = await this.#call("listObjects", request, async (options, call) => {
+        const answer = await this.#client.send(command, options);
+        if (answer.IsTruncated && !answer.NextContinuationToken)
+          throw senseless(call, "no token for the next page", false);
+        return answer;
+      });
+      for (const { Key = "", Size: size = 0, ETag = "" } of page.Contents ?? []) {
+        yield { key: decodeKey(Key, page.EncodingType), size, etag: unquoteEtag(ETag) };
+        request.signal?.throwIfAborted();
+      }
+      token = page.IsTruncated ? page.NextContinuationToken : undefined;
+    } while (token !== undefined);
   }
 
   async createMultipart(request: CreateMultipartRequest): Promise<{ multipartId: string }> {
@@ -279,7 +311,7 @@ export class S3ObjectStore implements ObjectStore {
     });
   }
 
-  async *listMultiparts(request: BucketRequest & { prefix: string }): AsyncGenerator<ListedMultipart> {
+  async *listMultiparts(request: ListRequest): AsyncGenerator<ListedMultipart> {
     const input = { ...bucketInput(request), Prefix: request.prefix, EncodingType: "url" as const };
     let marker: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } | undefined = {};
     while (marker) {
@@ -345,6 +377,6 @@ function receiptOf(answer: WriteAnswer, call: FailedCall): WriteReceipt {
 }
 
 /** An answer of success that lacks what it must have, as when it carries an error the SDK did not recognise. */
-function senseless(call: FailedCall, lack: string): ObjectStoreError {
-  return new ObjectStoreError({ ...call, kind: "transient", ambiguous: true, status: 200 }, `the answer has ${lack}.`);
+function senseless(call: FailedCall, lack: string, ambiguous = true): ObjectStoreError {
+  return new ObjectStoreError({ ...call, kind: "transient", ambiguous, status: 200 }, `the answer has ${lack}.`);
 }

@@ -2,12 +2,16 @@ import { createHash } from "node:crypto";
 import { abortable } from "../abortable.ts";
 import { crc32Of, formatCrc32 } from "../checksum.ts";
 import { type ObjectErrorKind, ObjectStoreError } from "../errors.ts";
+import { comparePaths } from "../paths.ts";
 import type { Clock } from "../ports/clock.ts";
 import type {
   CompleteMultipartRequest,
   CreateMultipartRequest,
   ListedMultipart,
+  ListedObject,
   ListedPart,
+  ListObjectsRequest,
+  ListRequest,
   MultipartAddress,
   ObjectAddress,
   ObjectFacts,
@@ -31,6 +35,8 @@ import {
 } from "./memory-buckets.ts";
 
 const MIB = 1024 * 1024;
+/** Keys per answer to a listing (API reference, ListObjectsV2). */
+const PAGE = 1000;
 
 const S3_LIMITS: ObjectStoreCapabilities = {
   checksums: true,
@@ -145,6 +151,23 @@ export class MemoryObjectStore implements ObjectStore {
     return { size, etag, versionId, checksum: this.capabilities.checksums ? object.checksum : undefined, token };
   }
 
+  /** A call per page of 1,000, as with S3: each shows the bucket as it is at that moment. */
+  async *listObjects(request: ListObjectsRequest): AsyncGenerator<ListedObject> {
+    for (let after = request.after ?? ""; ; ) {
+      const { objects } = await this.#enter("listObjects", request);
+      const there = [...objects.values()].filter(
+        ({ key }) => key.startsWith(request.prefix) && comparePaths(key, after) > 0,
+      );
+      const page = there.sort(byKey).slice(0, PAGE);
+      for (const { key, size, etag } of page) {
+        yield { key, size, etag };
+        request.signal?.throwIfAborted();
+        after = key;
+      }
+      if (page.length === there.length) return;
+    }
+  }
+
   async createMultipart(request: CreateMultipartRequest): Promise<{ multipartId: string }> {
     const bucket = await this.#enter("createMultipart", request);
     this.#checkNames({ ...request, operation: "createMultipart" }, request);
@@ -210,7 +233,7 @@ export class MemoryObjectStore implements ObjectStore {
     if (bucket.multiparts.get(request.multipartId)?.key === request.key) bucket.multiparts.delete(request.multipartId);
   }
 
-  async *listMultiparts(request: Omit<ObjectAddress, "key"> & { prefix: string }): AsyncGenerator<ListedMultipart> {
+  async *listMultiparts(request: ListRequest): AsyncGenerator<ListedMultipart> {
     const bucket = await this.#enter("listMultiparts", request);
     const found = [...bucket.multiparts.values()].filter(({ key }) => key.startsWith(request.prefix)).sort(byKey);
     for (const { key, multipartId, initiatedAt } of found) {
