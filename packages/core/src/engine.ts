@@ -7,6 +7,7 @@ import { Lease } from "./lease.ts";
 import { Ledger } from "./ledger.ts";
 import { Monitor } from "./monitor.ts";
 import { Orchestrator } from "./orchestrator.ts";
+import { OrphanSweeper } from "./orphans.ts";
 import { ProgressMeter } from "./progress.ts";
 import { ProgressTicker } from "./progress-ticker.ts";
 import { cleanCancelled, rescueFiles } from "./recovery.ts";
@@ -93,11 +94,13 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
     }
     return found;
   };
+  const orphans = new OrphanSweeper(context, uploads, options.orphanAge);
   const onBeat = async () => {
     await rescueFiles(state, context);
     await watchAll();
     await orchestrator.sync();
     await cleanCancelled(context, uploads);
+    await orphans.sweepDue();
   };
   const lease = new Lease({ state, clock, owner, leaseMs: options.lease, onBeat, onTrouble: warn });
   return {

@@ -41,6 +41,8 @@ export interface ServiceOptions {
   readonly stabilityThreshold?: number;
   /** After which failed files are queued again by the monitor. Default 1 hour. */
   readonly requeueFailedAfter?: number;
+  /** Multipart uploads of ours that the ledger does not know are aborted when they are older than this. Default 24 hours. */
+  readonly orphanAge?: number;
   /** Between two progress events of one upload. Default 500 ms. */
   readonly progressInterval?: number;
   /** How long others wait before they take over from a service that shows no life. Default 30 s. */
@@ -58,6 +60,7 @@ const NUMBERS = {
   monitorInterval: [60_000, 1],
   stabilityThreshold: [5_000, 0],
   requeueFailedAfter: [3_600_000, 0],
+  orphanAge: [86_400_000, 0],
   progressInterval: [500, 1],
   lease: [30_000, 3],
 } as const;
@@ -86,6 +89,7 @@ export function resolveOptions(options: ServiceOptions): ResolvedOptions {
     monitorInterval: number("monitorInterval"),
     stabilityThreshold: number("stabilityThreshold"),
     requeueFailedAfter: number("requeueFailedAfter"),
+    orphanAge: number("orphanAge"),
     progressInterval: number("progressInterval"),
     lease: number("lease"),
     retry: retryPolicy(options.retry),

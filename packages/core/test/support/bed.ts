@@ -55,7 +55,7 @@ export class World {
   }
 
   get store(): MemoryObjectStore {
-    return new MemoryObjectStore({ state: this.buckets, capabilities: { minPartSize: 1 } });
+    return new MemoryObjectStore({ state: this.buckets, clock: this.clock, capabilities: { minPartSize: 1 } });
   }
 
   /** Keys and contents of the bucket. */
