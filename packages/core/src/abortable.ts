@@ -23,3 +23,17 @@ export async function* abortable<T>(source: AsyncIterable<T>, signal: AbortSigna
     iterator.return?.().catch(() => {});
   }
 }
+
+/**
+ * The promise's outcome, unless the signal aborts first; the work itself goes on then, and nobody hears of it.
+ * @throws the signal's reason
+ */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return await work;
+  return await new Promise<T>((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
+}

@@ -83,7 +83,13 @@ export class BufferPool {
       this.#free.clear();
       this.#freeBytes = 0;
     }
-    return Buffer.allocUnsafeSlow(capacity);
+    try {
+      return Buffer.allocUnsafeSlow(capacity);
+    } catch (error) {
+      this.#lent -= capacity;
+      this.#serve();
+      throw error;
+    }
   }
 
   #giveBack(buffer: Buffer): void {

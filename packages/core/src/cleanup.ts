@@ -31,6 +31,8 @@ export async function cleanUp(context: TransferContext, uploads: Uploads, upload
     after = page.at(-1)?.path;
     if (page.length < PAGE) break;
   }
+  // Another service may be about to begin a transfer for a file that it took before the upload was cancelled.
+  if ((await state.counters(upload.id)).IN_PROGRESS.files > 0) left = true;
   if (!left) await uploads.applyIfAllowed(upload.id, { type: "cleaned" });
   return !left;
 }

@@ -1,3 +1,4 @@
+import { unlessAborted } from "./abortable.ts";
 import { BufferPool } from "./buffers.ts";
 import { withDeadlines } from "./decorators/deadline.ts";
 import { withRetries } from "./decorators/retrying.ts";
@@ -76,6 +77,7 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
     concurrency: options.concurrency,
     longestDelay: Math.max(retry.capMs, stabilityThreshold) * 2,
     isScanning: (uploadId) => monitor.isScanning(uploadId),
+    mayClaim: () => lease.isValid,
   });
   const ticker = new ProgressTicker({
     state,
@@ -102,7 +104,8 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
     await cleanCancelled(context, uploads);
     await orphans.sweepDue();
   };
-  const lease = new Lease({ state, clock, owner, leaseMs: options.lease, onBeat, onTrouble: warn });
+  const onLapse = () => orchestrator.lapse();
+  const lease = new Lease({ state, clock, owner, leaseMs: options.lease, onBeat, onTrouble: warn, onLapse });
   return {
     uploads,
     context,
@@ -121,11 +124,11 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
       ticker.start();
     },
     async stop(abort) {
-      await monitor.stop();
-      await orchestrator.stop(abort);
-      await ticker.stop();
-      await ledger.drain();
-      await lease.stop();
+      // Whatever one part meets, the others are stopped, too.
+      const ends = await Promise.allSettled([monitor.stop(abort), orchestrator.stop(abort), ticker.stop()]);
+      ends.push(...(await Promise.allSettled([unlessAborted(ledger.drain(), abort)])));
+      ends.push(...(await Promise.allSettled([lease.stop(abort)])));
+      for (const end of ends) if (end.status === "rejected" && end.reason !== abort.reason) warn(end.reason);
     },
   };
 }

@@ -97,7 +97,7 @@ export type FileAction =
   | { readonly type: "cleaned" }
   | { readonly type: "uploaded"; readonly evidence: Evidence; readonly facts: SourceFacts }
   /** The owner gives the file back, or is dead. `burnt`: the attempt counts. */
-  | { readonly type: "release"; readonly burnt: boolean }
+  | { readonly type: "release"; readonly burnt: boolean; readonly nextAttemptAt?: number }
   | {
       readonly type: "retry";
       readonly reason: Reason;
@@ -167,7 +167,11 @@ function fileChange(file: FileRecord, action: FileAction): Partial<FileRecord> {
         attempts: 0,
       };
     case "release":
-      return { ...FREE, attempts: action.burnt ? file.attempts : Math.max(0, file.attempts - 1) };
+      return {
+        ...FREE,
+        nextAttemptAt: action.nextAttemptAt ?? 0,
+        attempts: action.burnt ? file.attempts : Math.max(0, file.attempts - 1),
+      };
     case "retry":
       return {
         ...FREE,

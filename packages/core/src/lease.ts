@@ -1,3 +1,4 @@
+import { unlessAborted } from "./abortable.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { WorkLedger } from "./ports/state-store.ts";
 
@@ -10,14 +11,20 @@ export interface LeaseOptions {
   /** What else is looked after at every beat: dead owners, uploads that other processes changed. */
   readonly onBeat: () => Promise<void>;
   readonly onTrouble: (error: unknown) => void;
+  /** The lease has run out, as far as we know: others may hold what we held. The next sign of life begins a new one. */
+  readonly onLapse: () => void;
 }
 
-/** Says, three times per lease, that this owner lives. */
+/** Says, three times per lease, that this owner lives; and knows when nobody has heard it for too long. */
 export class Lease {
   readonly #options: LeaseOptions;
   readonly #ended = new AbortController();
   #loop: Promise<void> | undefined;
+  #beating: Promise<void> | undefined;
   #tending: Promise<void> | undefined;
+  /** On the monotonic clock; counted from before the last good sign of life was sent. */
+  #validUntil = Number.NEGATIVE_INFINITY;
+  #lapsed = false;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
@@ -27,33 +34,51 @@ export class Lease {
     return Math.ceil(this.#options.leaseMs / 3);
   }
 
+  /** Whether what we hold is still ours: nobody takes it over before. */
+  get isValid(): boolean {
+    return this.#options.clock.monotonic() < this.#validUntil;
+  }
+
   /** Resolves after the first sign of life; files may be claimed from then on. */
   async start(): Promise<void> {
-    await this.#options.state.heartbeat(this.#options.owner, this.#options.leaseMs);
+    await this.#beat();
     this.#loop ??= this.#run();
   }
 
-  /** Ends the lease: what is still held may be taken over at once. */
-  async stop(): Promise<void> {
+  /** Ends the lease: what is still held may be taken over at once. `abort`: does not wait for what is under way. */
+  async stop(abort: AbortSignal): Promise<void> {
     this.#ended.abort();
     await this.#loop;
-    await this.#tending;
+    await unlessAborted(Promise.allSettled([this.#beating, this.#tending]), abort).catch(() => {});
     await this.#options.state.retire(this.#options.owner);
   }
 
   async #run(): Promise<void> {
-    const { state, clock, owner, leaseMs, onTrouble } = this.#options;
+    const { clock, onTrouble, onLapse } = this.#options;
     for (;;) {
       await clock.sleep(this.beatMs, this.#ended.signal).catch(() => {});
       if (this.#ended.signal.aborted) return;
-      try {
-        await state.heartbeat(owner, leaseMs);
-        // Not awaited: what takes long must not keep the next sign of life back.
-        this.#tending ??= this.#tend();
-      } catch (error) {
-        onTrouble(error);
-      }
+      // Neither is awaited: a ledger that hangs must not hide that time is up, nor slow work the next sign of life.
+      this.#beating ??= this.#beat()
+        .then(() => {
+          this.#tending ??= this.#tend();
+        })
+        .catch(onTrouble)
+        .finally(() => {
+          this.#beating = undefined;
+        });
+      if (this.isValid || this.#lapsed) continue;
+      this.#lapsed = true;
+      onLapse();
     }
+  }
+
+  async #beat(): Promise<void> {
+    const { state, clock, owner, leaseMs } = this.#options;
+    const sentAt = clock.monotonic();
+    await state.heartbeat(owner, leaseMs);
+    this.#validUntil = sentAt + leaseMs;
+    this.#lapsed = false;
   }
 
   async #tend(): Promise<void> {

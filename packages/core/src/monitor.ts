@@ -1,4 +1,5 @@
 import pLimit, { type LimitFunction } from "p-limit";
+import { unlessAborted } from "./abortable.ts";
 import { type Reason, reasonOf, SourceError } from "./errors.ts";
 import type { Emit } from "./events.ts";
 import type { Ledger } from "./ledger.ts";
@@ -82,10 +83,11 @@ export class Monitor {
     return scanning;
   }
 
-  async stop(): Promise<void> {
+  /** Scans under way end at their next step; `abort` does not wait for one that hangs. */
+  async stop(abort: AbortSignal): Promise<void> {
     this.#ended.abort();
     await this.#loop;
-    await Promise.allSettled(this.#running.values());
+    await unlessAborted(Promise.allSettled(this.#running.values()), abort);
   }
 
   async #run(): Promise<void> {

@@ -104,6 +104,7 @@ async function compareParts(
 /** Records the intent first: whatever happens between the two commits, the key is swept before the next beginning. */
 async function begin(task: FileTask, source: Source, partSize: number): Promise<Progressing> {
   task.stop.drain.throwIfAborted();
+  await lookFirst(task, source);
   const intent: Transfer = {
     token: source.token,
     key: task.file.key,
@@ -119,8 +120,28 @@ async function begin(task: FileTask, source: Source, partSize: number): Promise<
     token: source.token,
   });
   const transfer = { ...intent, multipartId };
-  await task.apply({ type: "transfer", transfer });
+  await task.apply({ type: "transfer", transfer }).catch(async (failure: unknown) => {
+    // Nobody will know the id that we could not record.
+    await task.context.objects.abortMultipart({ ...task.address, multipartId }).catch(() => {});
+    throw failure;
+  });
   return { transfer, multipartId, finished: new Map(), finishedBytes: 0, unrecorded: new Map() };
+}
+
+/**
+ * What would make the completion fail is found out before gigabytes are sent: that we may not look at the object, or that
+ * another one has the key and must stay.
+ */
+async function lookFirst(task: FileTask, source: Source): Promise<void> {
+  const there = await task.context.objects.headObject(task.address);
+  if (!there || !task.condition || there.token === source.token) return;
+  const facts = {
+    kind: "precondition",
+    operation: "createMultipart",
+    bucket: task.bucket,
+    key: task.file.key,
+  } as const;
+  throw new ObjectStoreError(facts, "another object has the key.");
 }
 
 /**
@@ -209,9 +230,11 @@ async function complete(task: FileTask, source: Source, progressing: Progressing
   task.stop.abort.throwIfAborted();
   const request = { ...task.address, multipartId, parts, size: source.facts.size, checksum, condition: task.condition };
   try {
-    await task.context.objects
-      .completeMultipart(request)
-      .catch((failure: unknown) => settleDoubt(task, source, checksum, failure));
+    await task.context.objects.completeMultipart(request).catch(async (failure: unknown) => {
+      await settleDoubt(task, source, checksum, failure);
+      // The object may stem from an earlier completion of the same bytes, and then this one is still open.
+      await task.context.objects.abortMultipart({ ...task.address, multipartId });
+    });
     return evidenceOf(task, source, await confirmByHead(task, source, checksum), checksum);
   } catch (failure) {
     // These cannot be mended by completing the same parts again. S3 wants a new multipart upload after 409.

@@ -1,8 +1,9 @@
 import pLimit, { type LimitFunction } from "p-limit";
 import { Concurrency } from "./concurrency.ts";
-import { type Reason, reasonOf, SourceError } from "./errors.ts";
+import { Custody } from "./custody.ts";
+import { type Reason, reasonOf } from "./errors.ts";
 import { emitFile } from "./events.ts";
-import { type FileRecord, reduceFile } from "./file.ts";
+import { type Evidence, type FileRecord, reduceFile } from "./file.ts";
 import { Lane } from "./lane.ts";
 import type { Random } from "./ports/clock.ts";
 import type { FileSystem } from "./ports/file-system.ts";
@@ -29,6 +30,8 @@ export interface OrchestratorOptions {
   readonly longestDelay: number;
   /** Whether a scan of the upload is under way, so that it cannot be finished yet. */
   readonly isScanning: (uploadId: string) => boolean;
+  /** Whether our lease holds: without it nothing may be claimed. */
+  readonly mayClaim: () => boolean;
 }
 
 /** Files taken from the ledger in one transaction. */
@@ -47,7 +50,7 @@ export class Orchestrator {
   readonly #lanes = new Map<string, Lane>();
   readonly #bell = new Wakeup();
   readonly #ended = new AbortController();
-  readonly #strays: FileRecord[] = [];
+  readonly #custody: Custody;
   #turn = 0;
   #loop: Promise<void> | undefined;
 
@@ -57,6 +60,8 @@ export class Orchestrator {
     this.#concurrency = new Concurrency(options.concurrency, (now) => {
       this.#pool.concurrency = now;
     });
+    const { state, uploads, owner } = options;
+    this.#custody = new Custody({ state, uploads, owner, release: (files) => this.#giveBack(files) });
   }
 
   start(): void {
@@ -73,7 +78,7 @@ export class Orchestrator {
     if (upload.state !== "IN_PROGRESS" || this.#ended.signal.aborted) return;
     const lane = this.#lanes.get(upload.id);
     if (lane) lane.upload = upload;
-    else this.#lanes.set(upload.id, new Lane(upload));
+    else this.#lanes.set(upload.id, new Lane(upload, this.#options.fileSystem));
     this.wake(upload.id);
   }
 
@@ -104,8 +109,20 @@ export class Orchestrator {
     for (const id of this.#lanes.keys()) {
       if (active.has(id)) continue;
       const upload = await this.#options.uploads.get(id);
-      if (upload.state !== "IN_PROGRESS") await this.dismiss(id);
+      // Not awaited: a read that hangs must not hold up everything else that is looked after.
+      if (upload.state !== "IN_PROGRESS") this.#letGo(id);
     }
+    await this.#custody.reclaim();
+    this.#bell.ring();
+  }
+
+  /** Our lease ran out: others may hold what we held, so nothing of it goes on. `sync` begins again. */
+  lapse(): void {
+    for (const id of [...this.#lanes.keys()]) this.#letGo(id);
+  }
+
+  #letGo(uploadId: string): void {
+    this.dismiss(uploadId).catch((error: unknown) => this.#warn(error, uploadId));
   }
 
   /** Begins nothing new, lets requests in flight finish, and gives everything else back. `abort` cuts that short. */
@@ -129,7 +146,6 @@ export class Orchestrator {
     while (!this.#ended.signal.aborted) {
       let wait = Number.POSITIVE_INFINITY;
       try {
-        await this.#releaseStrays();
         await this.#fill();
         wait = this.#nextLook();
       } catch (error) {
@@ -144,11 +160,11 @@ export class Orchestrator {
   async #fill(): Promise<void> {
     while (this.#pool.activeCount + this.#pool.pendingCount < this.#pool.concurrency) {
       const lane = this.#nextLane();
-      if (!lane || this.#ended.signal.aborted) return;
+      if (!lane || this.#ended.signal.aborted || !this.#options.mayClaim()) return;
       if (lane.queue.length === 0) await this.#claim(lane);
       // Somebody may have dismissed the lane while the ledger was asked.
       const file = this.#isOpen(lane) ? lane.queue.shift() : undefined;
-      if (file) await this.#launch(lane, file);
+      if (file) this.#launch(lane, file);
     }
   }
 
@@ -168,8 +184,9 @@ export class Orchestrator {
   /** Milliseconds until some lane may have work by itself. */
   #nextLook(): number {
     const now = this.#options.context.clock.monotonic();
-    let next = this.#strays.length > 0 ? now + STORE_TROUBLE_MS : Number.POSITIVE_INFINITY;
-    if (this.#pool.activeCount + this.#pool.pendingCount >= this.#pool.concurrency) return next - now;
+    let next = Number.POSITIVE_INFINITY;
+    const isFull = this.#pool.activeCount + this.#pool.pendingCount >= this.#pool.concurrency;
+    if (isFull || !this.#options.mayClaim()) return next;
     for (const lane of this.#lanes.values()) if (this.#isOpen(lane)) next = Math.min(next, lane.nextLook());
     return Math.max(0, next - now);
   }
@@ -178,81 +195,98 @@ export class Orchestrator {
     const { state, owner, context, longestDelay } = this.#options;
     const now = context.clock.now();
     const uploadId = lane.upload.id;
-    lane.lookAgainAt = Number.POSITIVE_INFINITY;
+    // Whoever queues something meanwhile sets it anew; when the ledger fails, it is asked again soon.
+    lane.lookAgainAt = context.clock.monotonic() + STORE_TROUBLE_MS;
     const claimed = await state.claim({
       uploadId,
+      uploadState: "IN_PROGRESS",
       limit: CLAIM_BATCH,
       now,
       horizon: now + longestDelay,
       take: (file) => reduceFile(file, { type: "claim", owner }, now),
     });
+    this.#custody.take(claimed);
     if (!this.#isOpen(lane)) return await this.#giveBack(claimed);
     lane.queue.push(...claimed);
     if (claimed.length > 0) {
       lane.lookAgainAt = 0;
       return;
     }
+    lane.lookAgainAt = Number.POSITIVE_INFINITY;
     const due = await state.nextDue(uploadId);
     if (due !== undefined) lane.lookAgainIn(due - now, longestDelay, context.clock.monotonic());
     else if (lane.flying.size === 0) await this.#finishIfDone(lane);
   }
 
-  async #launch(lane: Lane, file: FileRecord): Promise<void> {
-    const { context, fileSystem, worker } = this.#options;
-    try {
-      lane.root ??= await fileSystem.openRoot(lane.upload.spec.sourceFolder);
-    } catch (error) {
-      if (!(error instanceof SourceError)) throw error;
-      if (!this.#isOpen(lane)) return await this.#giveBack([file]);
-      lane.queue.unshift(file);
-      return await this.#fail(lane, error.reason);
-    }
-    if (!this.#isOpen(lane)) return await this.#giveBack([file]);
-    const { root, upload, stop } = lane;
-    emitFile(context.emit, { type: "claim", owner: this.#options.owner }, file);
-    const flight = this.#pool(() => worker.run(file, upload, root, stop))
-      .then((result) => this.#landed(lane, result))
-      .catch((error: unknown) => this.#stranded(file, error))
+  #launch(lane: Lane, file: FileRecord): void {
+    const { context, worker, owner } = this.#options;
+    emitFile(context.emit, { type: "claim", owner }, file);
+    const flight = this.#pool(() => worker.run(file, lane))
+      .then((result) => this.#landed(lane, file, result))
+      .catch((error: unknown) => this.#warn(error, file.uploadId))
       .finally(() => {
+        this.#custody.drop(file);
         lane.flying.delete(flight);
-        if (lane.flying.size === 0) lane.lookAgainAt = 0;
+        if (lane.flying.size === 0) this.#grounded(lane);
         this.#bell.ring();
       });
     lane.flying.add(flight);
   }
 
-  async #landed(lane: Lane, result: AttemptResult): Promise<void> {
+  /** The last flight has landed: if all were denied, the upload is. */
+  #grounded(lane: Lane): void {
+    lane.lookAgainAt = 0;
+    if (lane.denied) void this.#fail(lane, lane.denied);
+  }
+
+  async #landed(lane: Lane, file: FileRecord, result: AttemptResult): Promise<void> {
+    switch (result.type) {
+      case "done":
+        this.#concurrency.succeeded();
+        lane.holds = 0;
+        lane.succeeded = true;
+        lane.denied = undefined;
+        return;
+      case "retry":
+        lane.lookAgainAt = 0;
+        return;
+      case "lost":
+        if (result.wrote) await this.#disprove(file, result.wrote);
+        return;
+      case "hold":
+        return this.#hold(lane, result.reason);
+      case "denied":
+        lane.denied = lane.succeeded ? undefined : result.reason;
+        return;
+      case "failUpload":
+        void this.#fail(lane, result.reason);
+    }
+  }
+
+  #hold(lane: Lane, reason: Reason): void {
     const { context, random } = this.#options;
-    if (result.type === "done") {
-      this.#concurrency.succeeded();
-      lane.holds = 0;
-    } else if (result.type === "retry") {
-      lane.lookAgainAt = 0;
-    } else if (result.type === "hold") {
-      const now = context.clock.monotonic();
-      // Files that are in flight together meet the same trouble together.
-      if (now < lane.heldUntil) return;
-      lane.holds++;
-      lane.heldUntil = now + backoff(lane.holds, HOLD, random);
-      context.emit("warning", () => ({ ...result.reason, uploadId: lane.upload.id }));
-    } else if (result.type === "failUpload") {
-      void this.#fail(lane, result.reason).catch((error: unknown) => this.#warn(error, lane.upload.id));
-    }
+    const now = context.clock.monotonic();
+    // Files that are in flight together meet the same trouble together.
+    if (now < lane.heldUntil) return;
+    lane.holds++;
+    lane.heldUntil = now + backoff(lane.holds, HOLD, random);
+    context.emit("warning", () => ({ ...reason, uploadId: lane.upload.id }));
   }
 
-  /** The ledger failed under a worker: what we still hold there is given back when it works again. */
-  #stranded(file: FileRecord, error: unknown): void {
-    this.#strays.push(file);
-    this.#warn(error, file.uploadId);
-  }
-
-  async #releaseStrays(): Promise<void> {
-    for (let file = this.#strays[0]; file; file = this.#strays[0]) {
-      const now = await this.#options.state.getFile(file.uploadId, file.path);
-      if (now?.state === "IN_PROGRESS" && now.owner === this.#options.owner) await this.#giveBack([now]);
-      this.#strays.shift();
-      this.wake(file.uploadId);
-    }
+  /** We wrote an object after somebody else had taken the file over: what the ledger says of the bucket may be untrue. */
+  async #disprove(file: FileRecord, wrote: Evidence): Promise<void> {
+    const { state, uploads, context } = this.#options;
+    const now = await state.getFile(file.uploadId, file.path);
+    if (now?.state !== "UPLOADED" || !now.evidence || now.evidence.etag === wrote.etag) return;
+    const { spec } = await uploads.get(file.uploadId);
+    const address = { bucket: spec.bucket, key: now.key, expectedBucketOwner: spec.object.expectedBucketOwner };
+    if ((await context.objects.headObject(address))?.etag === now.evidence.etag) return;
+    const reason: Reason = { code: "INTEGRITY", message: "A late write of an earlier owner replaced the object." };
+    await uploads.applyIfAllowed(file.uploadId, { type: "reopen" });
+    const action = { type: "disproved", reason } as const;
+    const after = reduceFile(now, action, context.clock.now());
+    if ((await context.ledger.offer({ before: now, after })) === "applied") emitFile(context.emit, action, after);
+    this.admit(await uploads.get(file.uploadId));
   }
 
   /** The upload as a whole cannot go on. Its files are given back first: who sees it FAILED sees nothing in flight. */
@@ -263,6 +297,8 @@ export class Orchestrator {
     try {
       await this.#empty(lane);
       await this.#options.uploads.applyIfAllowed(id, { type: "fail", reason });
+    } catch (error) {
+      this.#warn(error, id);
     } finally {
       if (this.#lanes.get(id) === lane) this.#lanes.delete(id);
     }
@@ -275,16 +311,30 @@ export class Orchestrator {
 
   /** COMPLETED when nothing is left to do and nothing failed. A scan under way may still find more. */
   async #finishIfDone(lane: Lane): Promise<void> {
-    const { state, uploads, isScanning } = this.#options;
+    const { uploads, isScanning } = this.#options;
     const { id } = lane.upload;
     const upload = await uploads.get(id);
     if (isScanning(id) || upload.lastScan === null) return;
-    const { PENDING, IN_PROGRESS, FAILED } = await state.counters(id);
-    if (PENDING.files + IN_PROGRESS.files > 0 || isScanning(id)) return;
+    const failed = await this.#outcome(upload);
+    if (failed === "unfinished" || isScanning(id)) return;
     if (this.#lanes.get(id) === lane) this.#lanes.delete(id);
-    const message = `${FAILED.files} file(s) failed. List the failed files to see why; retry when the cause is mended.`;
-    const failed = { type: "fail", reason: { code: "UPLOAD_FAILED", message } } as const;
-    await uploads.applyIfAllowed(id, FAILED.files > 0 ? failed : { type: "complete" });
+    await uploads.applyIfAllowed(id, failed ? { type: "fail", reason: failed } : { type: "complete" });
+    // Somebody may have queued a file in the same instant: it must not stay behind.
+    if ((await this.#outcome(upload)) === "unfinished")
+      this.admit(await uploads.applyIfAllowed(id, { type: "reopen" }));
+  }
+
+  /** What stands against COMPLETED, if anything. */
+  async #outcome(upload: UploadRecord): Promise<Reason | "unfinished" | undefined> {
+    const { PENDING, IN_PROGRESS, FAILED } = await this.#options.state.counters(upload.id);
+    if (PENDING.files + IN_PROGRESS.files > 0) return "unfinished";
+    if (FAILED.files > 0) {
+      const message = `${FAILED.files} file(s) failed. List the failed files to see why; retry when the cause is mended.`;
+      return { code: "UPLOAD_FAILED", message };
+    }
+    if (upload.spec.mode === "watch" || upload.lastScan?.complete !== false) return undefined;
+    const message = "A part of the source folder could not be read, and nobody knows what it holds.";
+    return { code: "SOURCE_NOT_READABLE", message };
   }
 
   async #empty(lane: Lane): Promise<void> {
@@ -295,6 +345,8 @@ export class Orchestrator {
   async #giveBack(files: readonly FileRecord[]): Promise<void> {
     const { ledger, clock } = this.#options.context;
     const release = (file: FileRecord) => reduceFile(file, { type: "release", burnt: false }, clock.now());
+    // From here on they are in nobody's hands: should the write fail, they are found and given back later.
+    for (const file of files) this.#custody.drop(file);
     await Promise.all(files.map((before) => ledger.offer({ before, after: release(before) })));
   }
 

@@ -1,4 +1,4 @@
-import { BucketlineError, reasonOf } from "./errors.ts";
+import { reasonOf } from "./errors.ts";
 import type { Emit } from "./events.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { FileLedger } from "./ports/state-store.ts";
@@ -53,7 +53,6 @@ export class ProgressTicker {
         emit("upload:progress", () => progress.progress(upload, counters));
         if (FINISHED_STATES.includes(upload.state)) progress.forgetIdle(uploadId);
       } catch (error) {
-        if (!(error instanceof BucketlineError)) throw error;
         emit("warning", () => ({ ...reasonOf(error), uploadId }));
       }
     }

@@ -1,5 +1,5 @@
 import { type Checksum, crc32Of, formatCrc32 } from "./checksum.ts";
-import { SourceError } from "./errors.ts";
+import { ObjectStoreError, SourceError } from "./errors.ts";
 import type { Evidence } from "./file.ts";
 import { checkUntouched, type FileTask, type Source } from "./transfer.ts";
 
@@ -19,7 +19,17 @@ export async function sameAsUploaded(task: FileTask, source: Source): Promise<Ev
   }
   if ((await checksumOf(task, source)) !== evidence.checksum) return undefined;
   await checkUntouched(source, task.file.path);
-  return { ...evidence, fingerprint: source.facts.fingerprint };
+  return (await stillStands(task, evidence)) ? { ...evidence, fingerprint: source.facts.fingerprint } : undefined;
+}
+
+/** A later write of ours may have arrived without being recorded before its process died. */
+async function stillStands(task: FileTask, evidence: Evidence): Promise<boolean> {
+  const object = await task.context.objects.headObject(task.address).catch((failure: unknown) => {
+    if (failure instanceof ObjectStoreError && failure.kind === "denied") return undefined;
+    throw failure;
+  });
+  if (!object || object.etag !== evidence.etag || object.size !== evidence.size) return false;
+  return object.checksum === undefined || object.checksum === evidence.checksum;
 }
 
 /** Size and mtime, out of `dev:ino:size:mtimeNs:ctimeNs`. */

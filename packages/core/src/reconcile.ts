@@ -97,6 +97,9 @@ class Reconciliation {
   async #admit(known: FileRecord | undefined, found: Found): Promise<Found> {
     if (found.kind === "skipped") return found;
     const { upload, clock } = this.#options;
+    // What arrived while it was wanted stays, however old it grows.
+    const same = known?.fingerprint === found.facts.fingerprint;
+    if (same && known?.state === "UPLOADED") return found;
     const filtered = filterReason(upload.spec, found.facts, clock.now());
     if (filtered) return { kind: "skipped", path: found.path, reason: filtered };
     // A file that has its key needs no second look; SKIPPED and REMOVED ones have lost theirs.

@@ -9,7 +9,8 @@ const BATCH = 250;
 
 /**
  * Takes back the files of owners that are dead: they become PENDING with their transfers, so that whoever claims them
- * goes on where the dead one stopped. The attempt counts, or a file that kills its process would do so for ever.
+ * goes on where the dead one stopped. What was in dead hands more than once lines up behind what was not, so that a file
+ * that kills its process does not keep the others from their turn.
  * @returns how many
  */
 export async function rescueFiles(state: StateStore, context: TransferContext): Promise<number> {
@@ -18,7 +19,8 @@ export async function rescueFiles(state: StateStore, context: TransferContext): 
     const now = context.clock.now();
     const files = await state.rescue({
       limit: BATCH,
-      release: (file) => reduceFile(file, { type: "release", burnt: true }, now),
+      release: (file) =>
+        reduceFile(file, { type: "release", burnt: true, nextAttemptAt: file.attempts > 1 ? now : 0 }, now),
     });
     rescued += files.length;
     if (files.length < BATCH) return rescued;

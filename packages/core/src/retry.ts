@@ -1,4 +1,4 @@
-import { BucketlineError, InputError, type ObjectErrorKind, ObjectStoreError, SourceError } from "./errors.ts";
+import { InputError, type ObjectErrorKind, ObjectStoreError, SourceError } from "./errors.ts";
 import type { Random } from "./ports/clock.ts";
 import type { UploadMode } from "./upload.ts";
 
@@ -25,24 +25,26 @@ export function backoff(attempt: number, policy: Pick<RetryPolicy, "baseMs" | "c
 
 /**
  * What follows from a failed attempt.
- * `retry` the file later (`burnt`: it counts as an attempt) · `hold` the whole upload for a while; nothing counts · `failFile` for good · `failUpload`: no file could succeed ·
- * `remove`: the source is gone · `skip`: not ours to send · `drop`: somebody else has the file.
+ * `retry` the file later (`burnt`: it counts as an attempt) · `hold` the whole upload for a while; nothing counts ·
+ * `denied`: this file, or all of them; the others will tell · `failFile` for good · `failUpload`: no file could succeed ·
+ * `remove`: the source is gone · `skip`: not ours to send.
  */
 export type Verdict =
   | { readonly type: "retry"; readonly burnt: boolean }
   | { readonly type: "hold" }
+  | { readonly type: "denied" }
   | { readonly type: "failFile" }
   | { readonly type: "failUpload" }
   | { readonly type: "remove" }
-  | { readonly type: "skip" }
-  | { readonly type: "drop" };
+  | { readonly type: "skip" };
 
 /**
  * | kind                                                   | verdict                       |
  * |--------------------------------------------------------|-------------------------------|
  * | transient, throttled, integrity, conflict, notFound    | retry, burnt                  |
  * | credentials                                            | hold                          |
- * | bucketMissing, denied, wrongRegion                     | fail the upload               |
+ * | denied                                                 | denied                        |
+ * | bucketMissing, wrongRegion                             | fail the upload               |
  * | precondition                                           | skip: the object is there     |
  * | rejected, unsupported                                  | fail the file                 |
  */
@@ -54,7 +56,7 @@ const VERDICT_OF_KIND: Readonly<Record<ObjectErrorKind, Verdict>> = {
   notFound: { type: "retry", burnt: true },
   credentials: { type: "hold" },
   bucketMissing: { type: "failUpload" },
-  denied: { type: "failUpload" },
+  denied: { type: "denied" },
   wrongRegion: { type: "failUpload" },
   precondition: { type: "skip" },
   rejected: { type: "failFile" },
@@ -65,10 +67,7 @@ const VERDICT_OF_KIND: Readonly<Record<ObjectErrorKind, Verdict>> = {
 export function judge(error: unknown, mode: UploadMode): Verdict {
   if (error instanceof ObjectStoreError) return VERDICT_OF_KIND[error.kind];
   if (error instanceof SourceError) return judgeSource(error, mode);
-  if (error instanceof BucketlineError) {
-    if (error.code === "FENCE_LOST") return { type: "drop" };
-    if (error instanceof InputError) return { type: "failFile" };
-  }
+  if (error instanceof InputError) return { type: "failFile" };
   return { type: "retry", burnt: true };
 }
 

@@ -22,7 +22,7 @@ export interface ServiceOptions {
   /** Uniform in [0, 1); for jitter. */
   readonly random?: Random;
   readonly logger?: Logger;
-  /** Name of this service among all that share the ledger. Default: random. */
+  /** What this service is called in the ledger, for people; each run adds something unique. Default: only that. */
   readonly owner?: string;
   /** Files in flight at once. Default 5. */
   readonly concurrency?: number;
@@ -80,7 +80,8 @@ export function resolveOptions(options: ServiceOptions): ResolvedOptions {
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
     logger: options.logger ?? silentLogger,
-    owner: options.owner ?? newId(),
+    // Unique per run: a restart must not be taken for its dead predecessor, whose files it has to rescue.
+    owner: options.owner === undefined ? newId() : `${options.owner}#${newId()}`,
     concurrency: number("concurrency"),
     partConcurrency: number("partConcurrency"),
     chunkSize: number("chunkSize"),

@@ -1,3 +1,5 @@
+import { setMaxListeners } from "node:events";
+import { unlessAborted } from "./abortable.ts";
 import { cleanUp } from "./cleanup.ts";
 import { createEmitter, type GuardedEmitter } from "./emitter.ts";
 import { assemble, type Engine } from "./engine.ts";
@@ -34,14 +36,17 @@ export class UploadService implements AsyncDisposable {
   readonly #emitter: GuardedEmitter;
   readonly #emit: Emit;
   readonly #engine: Engine;
+  /** Whoever waits for anything listens to it. */
   readonly #cut = new AbortController();
   #opening: Promise<void> | undefined;
   #starting: Promise<void> | undefined;
+  #begun = false;
   #stopping: Promise<void> | undefined;
 
   /** @throws InputError `INVALID_OPTION` */
   constructor(options: ServiceOptions) {
     this.#options = resolveOptions(options);
+    setMaxListeners(0, this.#cut.signal);
     const { emitter, emit } = createEmitter(this.#options.logger);
     this.#emitter = emitter;
     this.#emit = emit;
@@ -56,13 +61,15 @@ export class UploadService implements AsyncDisposable {
   /**
    * Recovers what earlier runs left behind, then works until `stop`. Files that dead owners held are taken back, cancelled
    * uploads are cleaned up, unfinished uploads go on. Calling it again does nothing.
-   * @throws StateStoreError when the ledger cannot be opened
+   * @throws StateStoreError when the ledger cannot be used; the service is stopped then
    */
   async start(options: CallOptions = {}): Promise<void> {
     options.signal?.throwIfAborted();
     await this.#open();
-    this.#starting ??= this.#engine.start().catch((error: unknown) => {
+    this.#begun = true;
+    this.#starting ??= this.#engine.start().catch(async (error: unknown) => {
       this.#starting = undefined;
+      await this.stop();
       throw error;
     });
     await this.#starting;
@@ -185,6 +192,7 @@ export class UploadService implements AsyncDisposable {
     refuseCancelled(upload);
     if (upload.state === "PAUSED")
       throw new UploadError("INVALID_TRANSITION", `Upload ${id} is PAUSED: resume it first.`);
+    signal?.throwIfAborted();
     return await unlessAborted(this.#engine.monitor.check(id), signal);
   }
 
@@ -238,12 +246,20 @@ export class UploadService implements AsyncDisposable {
   async finished(id: string, { signal }: CallOptions = {}): Promise<Upload> {
     await this.#open();
     for (;;) {
-      const upload = await this.get(id);
-      if (upload.state === "COMPLETED") return upload;
-      refuseCancelled(upload);
-      if (upload.state === "FAILED")
-        throw new UploadError("UPLOAD_FAILED", `Upload ${id} failed: ${upload.reason?.message ?? "no reason"}`);
-      await this.#nextChange(id, signal);
+      // Listens before it looks, or it might miss what happens in between.
+      const changed = this.#nextChange(id, signal);
+      try {
+        const upload = await this.get(id);
+        if (upload.state === "COMPLETED") return upload;
+        refuseCancelled(upload);
+        if (upload.state === "FAILED") {
+          throw new UploadError("UPLOAD_FAILED", `Upload ${id} failed: ${upload.reason?.message ?? "no reason"}`);
+        }
+        await changed.wait();
+        signal?.throwIfAborted();
+      } finally {
+        changed.end();
+      }
     }
   }
 
@@ -258,7 +274,7 @@ export class UploadService implements AsyncDisposable {
   #goOn(upload: UploadRecord): void {
     if (!this.#starting) return;
     this.#engine.orchestrator.admit(upload);
-    if (upload.spec.mode === "watch" || !upload.lastScan) this.#engine.monitor.watch(upload);
+    if (upload.spec.mode === "watch" || !upload.lastScan?.complete) this.#engine.monitor.watch(upload);
   }
 
   async #view(upload: UploadRecord): Promise<Upload> {
@@ -266,18 +282,25 @@ export class UploadService implements AsyncDisposable {
     return { ...upload, progress: this.#engine.context.progress.progress(upload, counters) };
   }
 
-  /** Resolves when the upload may have changed: at its next event, or after a while, as another process may have it. */
-  async #nextChange(id: string, signal: AbortSignal | undefined): Promise<void> {
+  /** The upload may have changed: at its next event, or after a while, as another process may have changed it. */
+  #nextChange(id: string, signal: AbortSignal | undefined): { wait(): Promise<void>; end(): void } {
     const over = new AbortController();
+    const end = () => over.abort();
     const names = ["upload:completed", "upload:failed", "upload:cancelled"] as const satisfies readonly EventName[];
-    const changed = (event: { readonly uploadId: string }) => {
+    const listener = (event: { readonly uploadId: string }) => {
       if (event.uploadId === id) over.abort();
     };
-    for (const name of names) this.#emitter.on(name, changed as () => void);
-    const limit = AbortSignal.any([over.signal, this.#cut.signal, ...(signal ? [signal] : [])]);
-    await this.#options.clock.sleep(this.#engine.lease.beatMs, limit).catch(() => {});
-    for (const name of names) this.#emitter.off(name, changed as () => void);
-    signal?.throwIfAborted();
+    for (const name of names) this.#emitter.on(name, listener as () => void);
+    for (const other of [signal, this.#cut.signal]) other?.addEventListener("abort", end, { once: true });
+    if (signal?.aborted || this.#cut.signal.aborted) end();
+    return {
+      wait: () => this.#options.clock.sleep(this.#engine.lease.beatMs, over.signal).catch(() => {}),
+      end: () => {
+        over.abort();
+        for (const name of names) this.#emitter.off(name, listener as () => void);
+        for (const other of [signal, this.#cut.signal]) other?.removeEventListener("abort", end);
+      },
+    };
   }
 
   async #open(): Promise<void> {
@@ -297,8 +320,7 @@ export class UploadService implements AsyncDisposable {
     await this.#opening?.catch(() => {});
     await this.#starting?.catch(() => {});
     // What cannot be given back now is taken back from a dead owner later; the stores are closed all the same.
-    if (this.#starting !== undefined)
-      await this.#engine.stop(this.#cut.signal).catch((error: unknown) => this.#warn(error));
+    if (this.#begun) await this.#engine.stop(this.#cut.signal).catch((error: unknown) => this.#warn(error));
     this.#cut.abort();
     await this.#engine.context.ledger.drain();
     await this.#options.state.close();
@@ -322,14 +344,4 @@ const DEFAULT_PAGE = 100;
 function refuseCancelled(upload: UploadRecord): void {
   if (upload.state === "CANCELLED")
     throw new UploadError("UPLOAD_CANCELLED", `Upload ${upload.id} was cancelled, which is final.`);
-}
-
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return await work;
-  signal.throwIfAborted();
-  return await new Promise<T>((resolve, reject) => {
-    const stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-  });
 }

@@ -49,11 +49,15 @@ function leavesDoubt(failure: ObjectStoreError): boolean {
 
 /**
  * Confirms a finished write by HEAD: size, checksum and token are ours.
- * @throws ObjectStoreError `integrity` · whatever HEAD fails with
+ * @throws ObjectStoreError `integrity`, `unsupported` · whatever HEAD fails with
  */
 export async function confirmByHead(task: FileTask, source: Source, checksum: Checksum): Promise<WriteReceipt> {
   const object = await task.context.objects.headObject(task.address);
   if (object && isOurs(task, object, source, checksum)) return object;
-  const facts = { kind: "integrity", operation: "headObject", bucket: task.bucket, key: task.file.key } as const;
-  throw new ObjectStoreError(facts, "the object is not what was sent, or the store reports no CRC32 for it.");
+  const facts = { operation: "headObject", bucket: task.bucket, key: task.file.key } as const;
+  if (object?.token === source.token && object.size === source.facts.size && object.checksum === undefined) {
+    const advice = 'the store keeps no CRC32 of the whole object, so nothing proves it. Use checksums: "none".';
+    throw new ObjectStoreError({ ...facts, kind: "unsupported" }, advice);
+  }
+  throw new ObjectStoreError({ ...facts, kind: "integrity" }, "the object is not what was sent.");
 }

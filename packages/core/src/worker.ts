@@ -1,7 +1,7 @@
 import { contentType } from "./content-type.ts";
 import { quietDelay } from "./decide.ts";
 import { BucketlineError, ObjectStoreError, type Reason, reasonOf } from "./errors.ts";
-import type { FileRecord } from "./file.ts";
+import type { Evidence, FileRecord } from "./file.ts";
 import { filterReason } from "./filters.ts";
 import { abandonTransfer, sendInParts } from "./multipart.ts";
 import { planPartSize } from "./parts.ts";
@@ -22,10 +22,27 @@ export interface WorkerOptions {
   readonly requeueFailedAfter: number;
 }
 
-/** How an attempt ended. `hold`: nothing of the upload can succeed at the moment; the attempt does not count. */
+/**
+ * How an attempt ended. `done`: it arrived, or needs not · `failed` · `retry` later · `released` unfinished ·
+ * `lost` to another owner, perhaps after we had `wrote` an object · `hold`: nothing of the upload can succeed at the
+ * moment; the attempt does not count · `denied`: this file, or all of them · `failUpload`: no file can succeed.
+ */
 export type AttemptResult =
-  | { readonly type: "done" | "retry" | "released" | "lost" }
-  | { readonly type: "hold" | "failUpload"; readonly reason: Reason };
+  | { readonly type: "done" | "failed" | "retry" | "released" }
+  | { readonly type: "lost"; readonly wrote?: Evidence }
+  | { readonly type: "hold" | "denied" | "failUpload"; readonly reason: Reason };
+
+/** What an attempt knows of the upload it works for. */
+export interface AttemptScope {
+  readonly upload: UploadRecord;
+  readonly stop: StopSignals;
+  /** Whether any file of the upload has arrived lately. */
+  readonly succeeded: boolean;
+  root(): Promise<SourceRoot>;
+}
+
+/** How long a file is left alone whose refusal may concern all of them, so that the others go first. Milliseconds. */
+const DENIED_PAUSE = 5_000;
 
 /** A file that has not been quiet for long enough when its turn comes. */
 class NotQuiet extends Error {
@@ -58,22 +75,34 @@ export class Worker {
     this.#options = options;
   }
 
-  async run(file: FileRecord, upload: UploadRecord, root: SourceRoot, stop: StopSignals): Promise<AttemptResult> {
-    const { spec } = upload;
+  async run(file: FileRecord, scope: AttemptScope): Promise<AttemptResult> {
+    const { context } = this.#options;
+    const { spec } = scope.upload;
     const settings = { ...spec.object, contentType: spec.object.contentType ?? contentType(file.path) };
     const condition = spec.overwrite === "never" ? ({ ifNoneMatch: "*" } as const) : undefined;
-    const task = new FileTask(file, { bucket: spec.bucket, settings, condition }, this.#options.context, stop);
+    const task = new FileTask(file, { bucket: spec.bucket, settings, condition }, context, scope.stop);
+    let wrote: Evidence | undefined;
     try {
-      await this.#attempt(task, upload, root);
+      const root = await scope.root().catch((error: unknown) => {
+        throw new NoRoot(error);
+      });
+      await this.#attempt(task, scope.upload, root, (evidence) => {
+        wrote = evidence;
+      });
       return { type: "done" };
     } catch (failure) {
-      return await this.#settle(task, upload, failure).catch((error: unknown) => ifLost(error));
+      return await this.#settle(task, scope, failure).catch((error: unknown) => ifLost(error, wrote));
     } finally {
-      this.#options.context.progress.leave(task.file);
+      context.progress.leave(task.file);
     }
   }
 
-  async #attempt(task: FileTask, upload: UploadRecord, root: SourceRoot): Promise<void> {
+  async #attempt(
+    task: FileTask,
+    upload: UploadRecord,
+    root: SourceRoot,
+    onWritten: (evidence: Evidence) => void,
+  ): Promise<void> {
     const { context } = this.#options;
     const handle = await root.open(task.file.path, { follow: upload.spec.symlinks === "follow" });
     try {
@@ -84,6 +113,7 @@ export class Worker {
       if (task.file.transfer && (unchanged || partSize === null)) await abandonTransfer(task);
       const evidence =
         unchanged ?? (partSize === null ? await putFile(task, source) : await sendInParts(task, source, partSize));
+      if (!unchanged) onWritten(evidence);
       await task.apply({ type: "uploaded", evidence, facts: source.facts });
     } finally {
       await handle.close();
@@ -104,14 +134,15 @@ export class Worker {
     if (delayMs > 0) throw new NotQuiet(source, delayMs);
   }
 
-  async #settle(task: FileTask, upload: UploadRecord, failure: unknown): Promise<AttemptResult> {
+  async #settle(task: FileTask, scope: AttemptScope, failure: unknown): Promise<AttemptResult> {
     const { drain, abort } = task.stop;
     const now = this.#options.context.clock.now();
-    if (failure instanceof BucketlineError && failure.code === "FENCE_LOST") return { type: "lost" };
+    if (isLost(failure)) throw failure;
     if (abort.aborted || (drain.aborted && failure === drain.reason)) {
       await task.apply({ type: "release", burnt: false });
       return { type: "released" };
     }
+    if (failure instanceof NoRoot) return await this.#withoutRoot(task, failure.cause);
     if (failure instanceof LeftOut) return await this.#leave(task, { type: "skip", reason: failure.reason });
     if (failure instanceof NotQuiet) {
       const reason: Reason = { code: "SOURCE_CHANGED", message: failure.message };
@@ -119,10 +150,16 @@ export class Worker {
       await task.apply({ type: "retry", reason, nextAttemptAt, facts: failure.source.facts, burnt: false });
       return { type: "retry" };
     }
-    return await this.#follow(task, judge(failure, upload.spec.mode), failure);
+    return await this.#follow(task, scope, judge(failure, scope.upload.spec.mode), failure);
   }
 
-  async #follow(task: FileTask, verdict: Verdict, failure: unknown): Promise<AttemptResult> {
+  /** Without its folder the upload cannot go on; nothing is said of the file. */
+  async #withoutRoot(task: FileTask, cause: unknown): Promise<AttemptResult> {
+    await task.apply({ type: "release", burnt: false });
+    return { type: "failUpload", reason: reasonOf(cause) };
+  }
+
+  async #follow(task: FileTask, scope: AttemptScope, verdict: Verdict, failure: unknown): Promise<AttemptResult> {
     const reason = reasonOf(failure);
     switch (verdict.type) {
       case "retry":
@@ -130,6 +167,11 @@ export class Worker {
         return await this.#retry(task, reason, verdict.burnt);
       case "hold":
         return await this.#hold(task, reason);
+      case "denied":
+        // Others may: then it is this file that is refused, and it must not hold the others up.
+        if (scope.succeeded) return await this.#giveUp(task, reason);
+        await task.apply({ type: "retry", reason, nextAttemptAt: this.#in(DENIED_PAUSE), burnt: false });
+        return { type: "denied", reason };
       case "failUpload":
         await task.apply({ type: "release", burnt: false });
         return { type: "failUpload", reason };
@@ -138,20 +180,21 @@ export class Worker {
       case "skip":
         return await this.#leave(task, { type: "skip", reason });
       case "failFile":
-        return await this.#leave(task, { type: "fail", reason, nextAttemptAt: this.#requeueAt() });
-      case "drop":
-        return { type: "lost" };
+        return await this.#giveUp(task, reason);
     }
   }
 
   async #retry(task: FileTask, reason: Reason, burnt: boolean): Promise<AttemptResult> {
-    const { retry, random, context } = this.#options;
+    const { retry, random, requeueFailedAfter } = this.#options;
     const { attempts } = task.file;
     if (burnt && attempts >= retry.attempts) {
-      await task.apply({ type: "fail", reason, nextAttemptAt: this.#requeueAt() });
-      return { type: "done" };
+      // What was sent stays in the store: a later attempt goes on from there.
+      await task.apply({ type: "fail", reason, nextAttemptAt: this.#in(requeueFailedAfter) });
+      return { type: "failed" };
     }
-    const nextAttemptAt = context.clock.now() + backoff(attempts, retry, random);
+    const patience =
+      reason.code === "STORE_THROTTLED" ? { ...retry, baseMs: retry.baseMs * THROTTLED_PATIENCE } : retry;
+    const nextAttemptAt = this.#in(backoff(attempts, patience, random));
     await task.apply({ type: "retry", reason, nextAttemptAt, burnt });
     return { type: "retry" };
   }
@@ -161,41 +204,62 @@ export class Worker {
     return { type: "hold", reason };
   }
 
+  async #giveUp(task: FileTask, reason: Reason): Promise<AttemptResult> {
+    const nextAttemptAt = this.#in(this.#options.requeueFailedAfter);
+    const result = await this.#leave(task, { type: "fail", reason, nextAttemptAt });
+    return result.type === "done" ? { type: "failed" } : result;
+  }
+
   /** Ends with the file for good, so nothing of it may stay behind in the bucket; if that fails, the attempt did. */
   async #leave(task: FileTask, action: Parameters<FileTask["apply"]>[0]): Promise<AttemptResult> {
     try {
       await abandonTransfer(task);
     } catch (failure) {
-      if (!(failure instanceof BucketlineError) || failure.code === "FENCE_LOST") throw failure;
+      if (!(failure instanceof BucketlineError) || isLost(failure)) throw failure;
       return await this.#retry(task, failure.reason, true);
     }
     await task.apply(action);
     return { type: "done" };
   }
 
-  #requeueAt(): number {
-    return this.#options.context.clock.now() + this.#options.requeueFailedAfter;
+  /** Milliseconds since 1970, so many milliseconds from now. */
+  #in(ms: number): number {
+    return this.#options.context.clock.now() + ms;
+  }
+}
+
+/** A store that asks to slow down is given more time than one that fails. */
+const THROTTLED_PATIENCE = 5;
+
+/** The source folder could not be opened. */
+class NoRoot extends Error {
+  constructor(cause: unknown) {
+    super("The source folder cannot be opened.", { cause });
   }
 }
 
 /**
- * Whether nobody answers at all, as opposed to this one request going wrong: then no file could succeed, and no file is
+ * Whether the store serves nobody, as opposed to this one request going wrong: then no file could succeed, and no file is
  * to blame.
  */
 async function isOutage(task: FileTask, failure: unknown): Promise<boolean> {
-  if (!isSilence(failure)) return false;
+  if (!isTrouble(failure)) return false;
   const { bucket, expectedBucketOwner, signal } = task.address;
   return await task.context.objects.checkBucket({ bucket, expectedBucketOwner, signal }).then(
     () => false,
-    (error: unknown) => isSilence(error),
+    (error: unknown) => isTrouble(error),
   );
 }
 
-function isSilence(failure: unknown): boolean {
-  return failure instanceof ObjectStoreError && failure.kind === "transient" && failure.status === undefined;
+function isTrouble(failure: unknown): boolean {
+  return failure instanceof ObjectStoreError && (failure.kind === "transient" || failure.kind === "throttled");
 }
 
-function ifLost(error: unknown): AttemptResult {
-  if (error instanceof BucketlineError && error.code === "FENCE_LOST") return { type: "lost" };
+function isLost(error: unknown): boolean {
+  return error instanceof BucketlineError && error.code === "FENCE_LOST";
+}
+
+function ifLost(error: unknown, wrote: Evidence | undefined): AttemptResult {
+  if (isLost(error)) return wrote ? { type: "lost", wrote } : { type: "lost" };
   throw error;
 }

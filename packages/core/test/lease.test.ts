@@ -6,12 +6,15 @@ import { faulty } from "../src/testing/faulty.ts";
 import { MemoryStateStore } from "../src/testing/memory-state-store.ts";
 import { gate } from "./support/records.ts";
 
+const NEVER = new AbortController().signal;
+
 async function setUp(onBeat: () => Promise<void> = async () => {}) {
   const clock = new FakeClock();
   const memory = new MemoryStateStore({ clock });
   await memory.open();
   const { port, inject } = faulty<StateStore>(memory);
   const troubles: unknown[] = [];
+  const lapses: number[] = [];
   const lease = new Lease({
     state: port,
     clock,
@@ -19,9 +22,10 @@ async function setUp(onBeat: () => Promise<void> = async () => {}) {
     leaseMs: 30_000,
     onBeat,
     onTrouble: (error) => troubles.push(error),
+    onLapse: () => lapses.push(clock.monotonic()),
   });
   const alive = () => (memory.state.leases.get("me") ?? 0) > clock.monotonic();
-  return { clock, memory, inject, lease, troubles, alive };
+  return { clock, memory, inject, lease, troubles, lapses, alive };
 }
 
 test("the owner is alive once start has resolved, and never stops being so", async () => {
@@ -31,7 +35,7 @@ test("the owner is alive once start has resolved, and never stops being so", asy
     expect(alive()).toBe(true);
     await clock.advance(1_000);
   }
-  await lease.stop();
+  await lease.stop(NEVER);
   expect([alive(), clock.sleeping]).toEqual([false, 0]);
 });
 
@@ -48,7 +52,7 @@ test("a beat that takes for ever keeps no sign of life back, and is not begun tw
   held.open();
   await clock.advance(10_000);
   expect(beats).toBe(2);
-  await lease.stop();
+  await lease.stop(NEVER);
 });
 
 test("stop waits for the beat under way before it gives the lease up", async () => {
@@ -56,7 +60,7 @@ test("stop waits for the beat under way before it gives the lease up", async () 
   const { clock, memory, lease } = await setUp(() => held.promise);
   await lease.start();
   await clock.advance(10_000);
-  const stopping = lease.stop();
+  const stopping = lease.stop(NEVER);
   await clock.advance(0);
   expect(memory.state.leases.has("me")).toBe(true);
   held.open();
@@ -76,7 +80,7 @@ test("trouble is told, and the next beat tries again", async () => {
   expect(troubles.map((error) => (error as Error).message)).toEqual(["heart", "beat"]);
   await clock.advance(100_000);
   expect([alive(), troubles.length]).toEqual([true, 2]);
-  await lease.stop();
+  await lease.stop(NEVER);
 });
 
 test("a store that is down at the start is said at once", async () => {
@@ -84,3 +88,23 @@ test("a store that is down at the start is said at once", async () => {
   inject({ method: "heartbeat", before: new Error("down") });
   await expect(lease.start()).rejects.toThrow("down");
 });
+
+test.each(["fails", "hangs"])(
+  "an owner whose heartbeat %s knows when its lease has run out, and when it is heard again",
+  async (how) => {
+    const { clock, lease, inject, lapses, alive } = await setUp();
+    await lease.start();
+    const deaf = inject(
+      how === "fails"
+        ? { method: "heartbeat", times: 4, before: new Error("away") }
+        : { method: "heartbeat", run: () => clock.sleep(45_000).then(() => Promise.reject(new Error("away"))) },
+    );
+    await clock.advance(29_999);
+    expect([lease.isValid, lapses]).toEqual([true, []]);
+    await clock.advance(10_001);
+    expect([deaf.fired > 0, lease.isValid, alive(), lapses]).toEqual([true, false, false, [30_000]]);
+    await clock.advance(60_000);
+    expect([lease.isValid, alive(), lapses.length]).toEqual([true, true, 1]);
+    await lease.stop(NEVER);
+  },
+);

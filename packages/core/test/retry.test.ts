@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 import {
-  BucketlineError,
   type ErrorCode,
   InputError,
   type ObjectErrorKind,
@@ -18,7 +17,7 @@ const VERDICTS: Record<ObjectErrorKind, unknown> = {
   notFound: { type: "retry", burnt: true },
   credentials: { type: "hold" },
   bucketMissing: { type: "failUpload" },
-  denied: { type: "failUpload" },
+  denied: { type: "denied" },
   wrongRegion: { type: "failUpload" },
   precondition: { type: "skip" },
   rejected: { type: "failFile" },
@@ -42,7 +41,6 @@ describe("judge", () => {
   });
 
   test.each<[string, unknown, unknown]>([
-    ["a lost fence", new BucketlineError("FENCE_LOST", "x"), { type: "drop" }],
     ["a file too large", new InputError("FILE_TOO_LARGE", "x"), { type: "failFile" }],
     ["a busy ledger", new StateStoreError("STATE_BUSY", "x"), { type: "retry", burnt: true }],
     ["a programming error", new TypeError("x"), { type: "retry", burnt: true }],

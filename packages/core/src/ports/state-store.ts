@@ -38,6 +38,8 @@ export interface UploadPage {
 
 export interface ClaimRequest {
   readonly uploadId: string;
+  /** Nothing is claimed unless the upload is in this state, checked in the same transaction. */
+  readonly uploadState: UploadState;
   readonly limit: number;
   /** A PENDING file is due when `nextAttemptAt` ≤ `now` or > `horizon` (the clock was set back). Milliseconds since 1970. */
   readonly now: number;

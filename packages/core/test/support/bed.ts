@@ -103,7 +103,11 @@ export class World {
 
   /** Ends what still runs. */
   async end(): Promise<void> {
-    for (const process of this.#processes) if (!process.dead) await this.until(process.service.stop());
+    for (const process of this.#processes) {
+      let stopped = process.dead;
+      if (!stopped) void process.service.stop().finally(() => (stopped = true));
+      await this.until(() => stopped || process.dead);
+    }
   }
 }
 
