@@ -63,10 +63,21 @@ function failingTests(copy, tests) {
 }
 
 const copy = copyTree();
+/** Files of tests that are green as they stand: only then does a red one mean that it saw the bug. */
+const green = new Set();
+
+function checkGreen(tests) {
+  if (green.has(tests)) return;
+  const failed = failingTests(copy, tests);
+  if (failed.length > 0) throw new Error(`Without any planted bug this test fails: ${failed[0]}`);
+  green.add(tests);
+}
+
 let caught = 0;
 let missed = 0;
 try {
   for (const bug of bugs.filter(({ name }) => only === undefined || name.includes(only))) {
+    checkGreen(bug.tests);
     const restore = [bug, ...(bug.also ? [bug.also] : [])].map((edit) => plant(copy, edit));
     const failed = failingTests(copy, bug.tests);
     for (const undo of restore) undo();

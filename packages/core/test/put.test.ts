@@ -1,0 +1,64 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { crc32Of, formatCrc32 } from "../src/checksum.ts";
+import { ObjectStoreError, type OpenFile, type SourceRoot } from "../src/index.ts";
+import { faulty } from "../src/testing/index.ts";
+import { BUCKET, type Process, SOURCE, World } from "./support/bed.ts";
+
+let world: World;
+beforeEach(() => {
+  world = new World();
+});
+afterEach(async () => {
+  await world.end();
+});
+
+/** Does something to the world right after the file's bytes were read. */
+function afterReading(process: Process, happens: () => void): void {
+  const read = async (proceed: () => unknown) => {
+    const bytes = await proceed();
+    happens();
+    return bytes;
+  };
+  const open = async (proceed: () => unknown) => {
+    const file = faulty((await proceed()) as OpenFile);
+    file.inject({ method: "read", run: ({ proceed: go }) => read(go) });
+    return file.port;
+  };
+  process.fileSystem.inject({
+    method: "openRoot",
+    times: Number.POSITIVE_INFINITY,
+    run: async ({ proceed }) => {
+      const root = faulty((await proceed()) as SourceRoot);
+      root.inject({ method: "open", run: ({ proceed: go }) => open(go) });
+      return root.port;
+    },
+  });
+}
+
+test("a small file that changes while it is read is not sent as it was", async () => {
+  world.write("a", "before");
+  const process = world.boot();
+  let changes = 0;
+  afterReading(process, () => {
+    if (changes++ === 0) world.volume.writeFileSync(`${SOURCE}/a`, "after!");
+  });
+  await process.upload();
+  expect(changes).toBeGreaterThan(0);
+  expect(world.bucket()).toEqual({ "u/a": "after!" });
+  expect(process.calls("putObject")).toBe(1);
+  expect(process.named("file:retrying")).toMatchObject([{ reason: { code: "SOURCE_CHANGED" } }]);
+});
+
+test("the same bytes, put there by somebody else, are not taken for our lost write", async () => {
+  world.write("a", "same");
+  const process = world.boot();
+  const theirs = async () => {
+    const body = Buffer.from("same");
+    const checksum = formatCrc32(crc32Of(body));
+    await world.store.putObject({ bucket: BUCKET, key: "u/a", body, checksum, settings: {}, token: "theirs" });
+    throw new ObjectStoreError({ kind: "transient", operation: "putObject", bucket: BUCKET, ambiguous: true }, "reset");
+  };
+  process.objects.inject({ method: "putObject", times: 3, run: theirs });
+  await process.upload();
+  expect(world.store.object(BUCKET, "u/a")?.token).not.toBe("theirs");
+});
