@@ -142,6 +142,22 @@ describe("who holds what", () => {
     expect(await ours.service.get("u")).toMatchObject({ state: "CANCELLED", cleanupDue: false });
   });
 
+  test("a cancel from another process cleans up what was only about to begin", async () => {
+    world.write("big", BIG);
+    const worker = world.boot();
+    const late = worker.objects.inject({ method: "headObject", delayMs: 5_000 });
+    worker.objects.inject({ method: "uploadPart", times: ALWAYS, hang: "before" });
+    await start(worker);
+    await world.until(() => late.fired === 1);
+    const operator = world.boot();
+    await operator.service.cancel("u");
+    await world.clock.advance(7_000);
+    expect(world.multiparts()).toBe(1);
+    await world.until(() => world.multiparts() === 0);
+    await world.clock.advance(30_000);
+    expect(await operator.service.get("u")).toMatchObject({ state: "CANCELLED", cleanupDue: false });
+  });
+
   test("a multipart upload that is created after the file was lost is aborted", async () => {
     world.write("big", BIG);
     const zombie = world.boot();
