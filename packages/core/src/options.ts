@@ -70,6 +70,8 @@ const OBJECT_TEXTS = [
   "expectedBucketOwner",
 ] as const;
 const OBJECT_MAPS = ["tags", "metadata"] as const;
+/** RFC 9110, 5.6.2: a token. */
+const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 
 /**
  * Checks the options and fills in the defaults; touches nothing.
@@ -138,7 +140,7 @@ function objectSettings(value: unknown): ObjectSettings {
   const settings: Record<string, unknown> = {};
   for (const [name, setting] of Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (setting === undefined) continue;
-    if ((OBJECT_TEXTS as readonly string[]).includes(name)) settings[name] = text(`object.${name}`, setting);
+    if ((OBJECT_TEXTS as readonly string[]).includes(name)) settings[name] = headerText(`object.${name}`, setting);
     else if ((OBJECT_MAPS as readonly string[]).includes(name)) settings[name] = textMap(`object.${name}`, setting);
     else
       throw new InputError(
@@ -155,9 +157,25 @@ function textMap(name: string, value: unknown): Record<string, string> {
   const entries = Object.entries(value).map(([key, item]) => {
     if (name === "object.metadata" && key.toLowerCase().startsWith("bucketline-"))
       throw invalid(`${name}.${key}`, "a name that does not start with bucketline-", key);
+    if (name === "object.metadata" && !HEADER_NAME.test(key))
+      throw invalid(`${name}.${key}`, "a name of letters, digits and !#$%&'*+-.^_`|~ only", key);
     return [key, text(`${name}.${key}`, item)] as const;
   });
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/**
+ * These travel as HTTP headers, which are signed as UTF-8 but sent as Latin-1: a store refuses every request in which the
+ * two differ, or keeps something else. Tags and metadata are encoded on their way and may be any text.
+ */
+function headerText(name: string, value: unknown): string {
+  const header = text(name, value);
+  if (/^[\x20-\x7e]+$/.test(header)) return header;
+  const advice =
+    name === "object.contentDisposition"
+      ? ", with names of files in the form filename*=UTF-8''%C3%A9.txt (RFC 6266)"
+      : "";
+  throw invalid(name, `printable ASCII${advice}`, value);
 }
 
 function text(name: string, value: unknown): string {

@@ -95,8 +95,13 @@ describe("classify", () => {
     ["ENOTFOUND", "transient", false],
     ["EAI_AGAIN", "transient", false],
     ["ERR_INVALID_CHAR", "rejected", false],
-    ["CERT_HAS_EXPIRED", "rejected", false],
-    ["DEPTH_ZERO_SELF_SIGNED_CERT", "rejected", false],
+    ["ERR_UNESCAPED_CHARACTERS", "rejected", false],
+    ["CERT_HAS_EXPIRED", "transient", false],
+    ["DEPTH_ZERO_SELF_SIGNED_CERT", "transient", false],
+    ["SELF_SIGNED_CERT_IN_CHAIN", "transient", false],
+    ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "transient", false],
+    ["ERR_TLS_CERT_ALTNAME_INVALID", "transient", false],
+    ["ERR_TLS_HANDSHAKE_TIMEOUT", "transient", true],
   ])("%s without an answer is %s, ambiguous: %s", (code, kind, ambiguous) => {
     expect(classify(silence(code), call)).toMatchObject({ kind, ambiguous, status: undefined });
   });
@@ -115,6 +120,7 @@ describe("classify", () => {
       kind: "wrongRegion",
       ambiguous: false,
     });
+    expect(classify(silence(undefined, "NotFound"), { ...call, operation: "headObject" }).kind).toBe("transient");
     expect(classify("a string", call)).toMatchObject({ kind: "transient", ambiguous: true });
   });
 
@@ -135,6 +141,14 @@ describe("classify", () => {
     expect(body.message).toContain("eu-west-2");
     const denied = classify(answer("AccessDenied", 403, { "x-amz-bucket-region": "eu-west-1" }), call);
     expect(denied.kind).toBe("denied");
+  });
+
+  test("HEAD is answered without a code, so 503 is SlowDown there", () => {
+    for (const operation of ["headObject", "checkBucket"]) {
+      expect(classify(answer("Unknown", 503), { operation, bucket: "b" }).kind).toBe("throttled");
+      expect(classify(answer("Unknown", 500), { operation, bucket: "b" }).kind).toBe("transient");
+    }
+    expect(classify(answer("Unknown", 503), call)).toMatchObject({ kind: "transient", ambiguous: true });
   });
 
   test("NotFound means the bucket when the bucket was asked for", () => {

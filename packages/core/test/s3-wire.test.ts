@@ -1,5 +1,3 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { type FaultEffect, type Sandbox, startSandbox } from "@bucketline/s3-sandbox";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { crc32Of, formatCrc32 } from "../src/checksum.ts";
@@ -8,6 +6,7 @@ import { withDeadlines } from "../src/decorators/deadline.ts";
 import { withRetries } from "../src/decorators/retrying.ts";
 import { S3ObjectStore, type S3ObjectStoreOptions } from "../src/s3/index.ts";
 import { FakeClock } from "../src/testing/fake-clock.ts";
+import { startServer, type TestServer } from "./s3-server.ts";
 
 const body = new Uint8Array(100_000).fill(7);
 const put = { bucket: "bucket", key: "k", body, checksum: formatCrc32(crc32Of(body)), settings: {}, token: "t" };
@@ -33,16 +32,11 @@ function connect(options: Options = {}): S3ObjectStore {
   return store;
 }
 
-/** A server that answers everything alike. */
-async function serve(
-  answer: (request: IncomingMessage, response: ServerResponse) => void,
-): Promise<{ endpoint: string; server: Server }> {
-  const server = createServer((request, response) => {
-    request.resume().on("end", () => answer(request, response));
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  open.push({ close: () => new Promise((resolve) => server.close(resolve).closeAllConnections()) });
-  return { server, endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+/** A server that is closed with the test. */
+async function serve(answer: Parameters<typeof startServer>[0]): Promise<TestServer> {
+  const server = await startServer(answer);
+  open.push(server);
+  return server;
 }
 
 function connectTo(endpoint: string, options: Options = {}): S3ObjectStore {

@@ -1,4 +1,5 @@
 import { type ObjectErrorKind, ObjectStoreError } from "../errors.ts";
+import { isCredentialFailure } from "./credentials.ts";
 
 /** The call that failed. */
 export interface FailedCall {
@@ -68,25 +69,36 @@ const NOT_CONNECTED: ReadonlySet<string> = new Set(
   "ENOTFOUND EAI_AGAIN ECONNREFUSED EHOSTUNREACH EHOSTDOWN ENETUNREACH ENETDOWN EADDRNOTAVAIL".split(" "),
 );
 
-/** Refused on this side before anything was sent: the request or the server's certificate is unusable as it is. */
-const UNUSABLE = /^(ERR_INVALID_|ERR_UNESCAPED_|ERR_HTTP_INVALID_|ERR_TLS_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/;
+/** Refused on this side before anything was sent: the request is unusable as it is. */
+const UNUSABLE = /^(ERR_INVALID_|ERR_UNESCAPED_|ERR_HTTP_INVALID_)/;
+
+/**
+ * The server's certificate does not convince us, so nothing was sent. No fault of the file: the clock, the trust store or
+ * a proxy is wrong for every request alike. Codes: Node.js documentation, "X509 certificate error codes".
+ */
+const UNTRUSTED = /^(ERR_TLS_CERT_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/;
+
+/** Asked with HEAD, whose answer has no body and so no code. */
+const HEADS: ReadonlySet<string> = new Set(["headObject", "checkBucket"]);
 
 /**
  * Turns whatever the SDK threw into the port's error. In this order:
  *
  * | what is known                                        | kind                      |
  * |------------------------------------------------------|---------------------------|
+ * | thrown where the credentials are fetched             | credentials               |
  * | a code that names a region, or 301, 308              | wrongRegion               |
- * | 400 to a HEAD, which has no code (expired token)     | credentials               |
+ * | 400 without a code, as to a HEAD (expired token)     | credentials               |
+ * | 503 without a code, to a HEAD (SlowDown)             | throttled                 |
  * | NotFound of checkBucket                              | bucketMissing             |
  * | InvalidRequest about the object's size at Complete   | integrity                 |
  * | a code of the table above                            | as listed                 |
  * | 401 · 403 · 404 · 405, 501                           | credentials · denied · notFound · unsupported |
  * | 408 · 409 · 412 · 429                                | transient · conflict · precondition · throttled |
  * | other 4xx · other 3xx, 5xx, or 2xx that makes no sense | rejected · transient    |
- * | no answer: unusable request or certificate           | rejected                  |
+ * | no answer: unusable request                          | rejected                  |
  * | no answer: region not configured                     | wrongRegion               |
- * | no answer: anything else (reset, timeout, DNS)       | transient                 |
+ * | no answer: anything else (reset, timeout, DNS, TLS)  | transient                 |
  *
  * A write's failure is ambiguous when there was no answer although a connection may have stood, on 5xx but 501, and on an
  * answer of 200 with an error inside (which the SDK reports as 503). A throttled request was not carried out, except perhaps at
@@ -97,9 +109,11 @@ const UNUSABLE = /^(ERR_INVALID_|ERR_UNESCAPED_|ERR_HTTP_INVALID_|ERR_TLS_|CERT_
  */
 export function classify(error: unknown, call: FailedCall): ObjectStoreError {
   if (error instanceof ObjectStoreError) return error;
-  const failure = failureOf(error);
-  const kind = kindOf(failure, call);
-  const unsent = failure.status === undefined && (kind !== "transient" || NOT_CONNECTED.has(failure.code));
+  const unfetched = isCredentialFailure(error);
+  const failure = unfetched ? withoutAnswer(failureOf(error)) : failureOf(error);
+  const kind = unfetched ? "credentials" : kindOf(failure, call);
+  const unconnected = NOT_CONNECTED.has(failure.code) || UNTRUSTED.test(failure.code);
+  const unsent = failure.status === undefined && (kind !== "transient" || unconnected);
   const refused =
     failure.status !== undefined && ((failure.status >= 300 && failure.status < 500) || failure.status === 501);
   const throttled = kind === "throttled" && call.operation !== "completeMultipart";
@@ -123,10 +137,14 @@ function kindOf(failure: Failure, call: FailedCall): ObjectErrorKind {
   const redirected = status === 301 || status === 308 || KIND_OF_CODE.get(code) === "wrongRegion";
   if (redirected || (status === 400 && region !== undefined)) return "wrongRegion";
   if (status === 400 && code === "Unknown") return "credentials";
+  if (status === 503 && code === "Unknown" && HEADS.has(call.operation)) return "throttled";
   if (code === "NotFound" && call.operation === "checkBucket") return "bucketMissing";
   if (code === "InvalidRequest" && call.operation === "completeMultipart" && /object.?size/i.test(message))
     return "integrity";
-  return KIND_OF_CODE.get(code) ?? (status === undefined ? kindOfSilence(failure) : kindOfStatus(status));
+  const kind = KIND_OF_CODE.get(code);
+  // Only the store itself can say that something is not there.
+  if (status === undefined && (kind === undefined || kind === "notFound")) return kindOfSilence(failure);
+  return kind ?? kindOfStatus(status as number);
 }
 
 function kindOfStatus(status: number): ObjectErrorKind {
@@ -172,6 +190,12 @@ function failureOf(error: unknown): Failure {
     // A store also names its region where nothing is wrong with it; only these answers mean "look there".
     region: name === "AuthorizationHeaderMalformed" || status === 301 ? region : undefined,
   };
+}
+
+/** The answer was not the store's: its status, headers and request id would mislead. */
+function withoutAnswer({ code, message }: Failure): Failure {
+  const sentence = `the credentials could not be fetched: ${message}`;
+  return { code, status: undefined, headers: {}, message: sentence, requestId: undefined, region: undefined };
 }
 
 function messageOf(failure: Failure, kind: ObjectErrorKind): string {

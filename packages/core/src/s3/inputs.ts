@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import type { CreateMultipartUploadCommandInput, PutObjectCommandInput } from "@aws-sdk/client-s3";
-import { type Checksum, crc32FromBase64, crc32ToBase64 } from "../checksum.ts";
+import { type Checksum, crc32ToBase64 } from "../checksum.ts";
 import { ObjectStoreError } from "../errors.ts";
-import type { ObjectSettings, WriteCondition } from "../ports/object-store.ts";
+import type { MultipartAddress, ObjectAddress, ObjectSettings, WriteCondition } from "../ports/object-store.ts";
 import type { FailedCall } from "./classify.ts";
 
 /** `crc32`: CRC32 of the full object, checked and kept by the store. `none`: Content-MD5, which every store knows. */
@@ -26,6 +26,21 @@ type SettingsInput = Pick<
   | "Metadata"
   | "ExpectedBucketOwner"
 >;
+
+/** What every request names but the key. */
+export type BucketRequest = Omit<ObjectAddress, "key">;
+
+export function bucketInput({ bucket, expectedBucketOwner }: BucketRequest) {
+  return { Bucket: bucket, ...(expectedBucketOwner !== undefined && { ExpectedBucketOwner: expectedBucketOwner }) };
+}
+
+export function objectInput(request: ObjectAddress) {
+  return { ...bucketInput(request), Key: request.key };
+}
+
+export function multipartInput(request: MultipartAddress) {
+  return { ...objectInput(request), UploadId: request.multipartId };
+}
 
 /**
  * The settings as PutObject and CreateMultipartUpload take them. Storage class, encryption and ACL go out as they are:
@@ -124,33 +139,7 @@ export function bodyChecksumInput(
   return { ContentMD5: createHash("md5").update(body).digest("base64") };
 }
 
-/** The port's ETags have no quotes; the store's may. */
-export function unquoteEtag(etag: string): string {
-  return etag.replace(/^"(.*)"$/, "$1");
-}
-
+/** The port's ETags have no quotes. */
 export function quoteEtag(etag: string): string {
   return `"${etag}"`;
-}
-
-/** What the SDK's answers to writes have in common. */
-export interface WriteAnswer extends ChecksumAnswer {
-  readonly ETag?: string | undefined;
-  readonly VersionId?: string | undefined;
-}
-
-interface ChecksumAnswer {
-  readonly ChecksumCRC32?: string | undefined;
-  readonly ChecksumType?: string | undefined;
-}
-
-/** A checksum the store reported; undefined when it is none of a full object. */
-export function reportedChecksum(answer: ChecksumAnswer): Checksum | undefined {
-  if (answer.ChecksumCRC32 === undefined || answer.ChecksumType === "COMPOSITE") return undefined;
-  return crc32FromBase64(answer.ChecksumCRC32);
-}
-
-/** A key from a listing that was asked for in URL encoding, where a space is "+". */
-export function decodeKey(key: string, encoding: string | undefined): string {
-  return encoding === "url" ? decodeURIComponent(key.replaceAll("+", " ")) : key;
 }

@@ -35,21 +35,24 @@ import type {
   UploadPartRequest,
   WriteReceipt,
 } from "../ports/object-store.ts";
+import { decodeKey, nextPage, receiptOf, reportedChecksum, senseless, unquoteEtag } from "./answers.ts";
 import { classify, type FailedCall } from "./classify.ts";
 import { createS3Client, type S3ConnectionOptions } from "./client.ts";
+import { type ClientCredentials, watchCredentials } from "./credentials.ts";
 import {
+  type BucketRequest,
   bodyChecksumInput,
+  bucketInput,
   type ChecksumMode,
   conditionInput,
-  decodeKey,
   decodeMetadataValue,
+  multipartInput,
+  objectInput,
   quoteEtag,
-  reportedChecksum,
   settingsInput,
   TOKEN_METADATA,
-  unquoteEtag,
-  type WriteAnswer,
 } from "./inputs.ts";
+import { explainHead } from "./refused-head.ts";
 import { SourceFailure, StreamFailure, uploadStream } from "./stream-upload.ts";
 
 interface OwnOptions {
@@ -84,7 +87,8 @@ const GIB = 1024 ** 3;
 const ABORT_ATTEMPTS = 5;
 const ABORT_PAUSE_MS = 200;
 
-type BucketRequest = Omit<ObjectAddress, "key">;
+/** The SDK follows every answer's Date, to the second. S3 refuses what differs by 15 minutes. */
+const NOTABLE_SKEW_MS = 240_000;
 
 /**
  * Amazon S3, or a store that speaks its language, through the AWS SDK. One request per attempt; failures are classified
@@ -97,6 +101,7 @@ export class S3ObjectStore implements ObjectStore {
   readonly capabilities: ObjectStoreCapabilities;
   readonly #client: S3Client;
   readonly #ownsClient: boolean;
+  readonly #credentials: ClientCredentials;
   readonly #checksums: ChecksumMode;
   readonly #clock: Clock;
 
@@ -107,6 +112,7 @@ export class S3ObjectStore implements ObjectStore {
     const connection = { connectionTimeoutMs, idleTimeoutMs, maxSockets, signBodies };
     this.#client = client ?? createS3Client(config, connection as S3ConnectionOptions);
     this.#ownsClient = client === undefined;
+    this.#credentials = watchCredentials(this.#client);
     this.#checksums = checksums;
     this.#clock = clock;
     this.capabilities = {
@@ -176,16 +182,19 @@ export class S3ObjectStore implements ObjectStore {
       if (failure.multipartId !== undefined) await this.#clearUp(request, failure.multipartId);
       request.signal?.throwIfAborted();
       if (failure.reason instanceof SourceFailure) throw failure.reason.reason;
-      throw classify(failure.reason, call);
+      throw this.#failed(failure.reason, call);
     }
   }
 
   async headObject(request: ObjectAddress): Promise<ObjectFacts | undefined> {
     const offset = this.#client.config.systemClockOffset;
     try {
-      return await this.#call("headObject", request, async (options) => {
+      return await this.#call("headObject", request, async (options, call) => {
         const mode = this.#checksums === "crc32" ? { ChecksumMode: "ENABLED" as const } : {};
-        const answer = await this.#client.send(new HeadObjectCommand({ ...objectInput(request), ...mode }), options);
+        const command = new HeadObjectCommand({ ...objectInput(request), ...mode });
+        const answer = await this.#client.send(command, options).catch(async (refusal: unknown) => {
+          throw await explainHead(this.#client, request, options, call, refusal);
+        });
         const token = answer.Metadata?.[TOKEN_METADATA];
         return {
           size: answer.ContentLength ?? 0,
@@ -199,7 +208,8 @@ export class S3ObjectStore implements ObjectStore {
       if (!(error instanceof ObjectStoreError)) throw error;
       if (error.kind === "notFound") return undefined;
       // The answer to a HEAD has no code. If the SDK has set its clock by it, it meant RequestTimeTooSkewed.
-      if (error.status !== 403 || this.#client.config.systemClockOffset === offset) throw error;
+      const correction = Math.abs(this.#client.config.systemClockOffset - offset);
+      if (error.status !== 403 || correction < NOTABLE_SKEW_MS) throw error;
       const facts = { kind: "transient", operation: "headObject", bucket: request.bucket, key: request.key } as const;
       throw new ObjectStoreError({ ...facts, status: 403 }, "the clocks differed; ours has been corrected.");
     }
@@ -212,21 +222,20 @@ export class S3ObjectStore implements ObjectStore {
       StartAfter: request.after,
       EncodingType: "url" as const,
     };
-    let token: string | undefined;
-    do {
-      const command: ListObjectsV2Command = new ListObjectsV2Command({ ...input, ContinuationToken: token });
+    let next: { ContinuationToken?: string | undefined } | undefined = {};
+    while (next) {
+      const last = next;
+      const command = new ListObjectsV2Command({ ...input, ...last });
       const page = await this.#call("listObjects", request, async (options, call) => {
         const answer = await this.#client.send(command, options);
-        if (answer.IsTruncated && !answer.NextContinuationToken)
-          throw senseless(call, "no token for the next page", false);
+        next = nextPage(answer, { ContinuationToken: answer.NextContinuationToken }, last, call);
         return answer;
       });
       for (const { Key = "", Size: size = 0, ETag = "" } of page.Contents ?? []) {
         yield { key: decodeKey(Key, page.EncodingType), size, etag: unquoteEtag(ETag) };
         request.signal?.throwIfAborted();
       }
-      token = page.IsTruncated ? page.NextContinuationToken : undefined;
-    } while (token !== undefined);
+    }
   }
 
   async createMultipart(request: CreateMultipartRequest): Promise<{ multipartId: string }> {
@@ -255,18 +264,18 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   async listParts(request: MultipartAddress): Promise<ListedPart[]> {
-    return this.#call("listParts", request, async (options) => {
+    return this.#call("listParts", request, async (options, call) => {
       const parts: ListedPart[] = [];
-      let marker: string | undefined;
-      do {
-        const command = new ListPartsCommand({ ...multipartInput(request), PartNumberMarker: marker });
+      let next: { PartNumberMarker?: string | undefined } | undefined = {};
+      while (next) {
+        const command = new ListPartsCommand({ ...multipartInput(request), ...next });
         const page: ListPartsCommandOutput = await this.#client.send(command, options);
         for (const part of page.Parts ?? []) {
           const { PartNumber: partNumber = 0, Size: size = 0, ETag: etag = "" } = part;
           parts.push({ partNumber, size, etag: unquoteEtag(etag), checksum: reportedChecksum(part) });
         }
-        marker = page.IsTruncated ? page.NextPartNumberMarker : undefined;
-      } while (marker !== undefined);
+        next = nextPage(page, { PartNumberMarker: page.NextPartNumberMarker }, next, call);
+      }
       return parts.sort((a, b) => a.partNumber - b.partNumber);
     });
   }
@@ -313,18 +322,20 @@ export class S3ObjectStore implements ObjectStore {
 
   async *listMultiparts(request: ListRequest): AsyncGenerator<ListedMultipart> {
     const input = { ...bucketInput(request), Prefix: request.prefix, EncodingType: "url" as const };
-    let marker: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } | undefined = {};
-    while (marker) {
-      const command: ListMultipartUploadsCommand = new ListMultipartUploadsCommand({ ...input, ...marker });
-      const page = await this.#call("listMultiparts", request, (options) => this.#client.send(command, options));
+    let next: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } | undefined = {};
+    while (next) {
+      const last = next;
+      const command = new ListMultipartUploadsCommand({ ...input, ...last });
+      const page = await this.#call("listMultiparts", request, async (options, call) => {
+        const answer = await this.#client.send(command, options);
+        const KeyMarker = decodeKey(answer.NextKeyMarker ?? "", answer.EncodingType);
+        next = nextPage(answer, { KeyMarker, UploadIdMarker: answer.NextUploadIdMarker }, last, call);
+        return answer;
+      });
       for (const { Key = "", UploadId: multipartId = "", Initiated } of page.Uploads ?? []) {
         yield { key: decodeKey(Key, page.EncodingType), multipartId, initiatedAt: Initiated?.getTime() ?? 0 };
         request.signal?.throwIfAborted();
       }
-      const { IsTruncated, NextKeyMarker = "", NextUploadIdMarker } = page;
-      marker = IsTruncated
-        ? { KeyMarker: decodeKey(NextKeyMarker, page.EncodingType), UploadIdMarker: NextUploadIdMarker }
-        : undefined;
     }
   }
 
@@ -344,8 +355,15 @@ export class S3ObjectStore implements ObjectStore {
       return await work(signal ? { abortSignal: signal } : {}, call);
     } catch (error) {
       signal?.throwIfAborted();
-      throw classify(error, call);
+      throw this.#failed(error, call);
     }
+  }
+
+  /** A client handed in is left alone: whoever made it decides when its credentials are fetched. */
+  #failed(error: unknown, call: FailedCall): ObjectStoreError {
+    const failure = classify(error, call);
+    if (failure.kind === "credentials" && this.#ownsClient) this.#credentials.renew();
+    return failure;
   }
 
   #refuseCondition(operation: string, { bucket, key, condition }: PutObjectRequest | CompleteMultipartRequest): void {
@@ -357,26 +375,4 @@ export class S3ObjectStore implements ObjectStore {
   async #clearUp({ bucket, key, expectedBucketOwner }: PutStreamRequest, multipartId: string): Promise<void> {
     await this.abortMultipart({ bucket, key, expectedBucketOwner, multipartId }).catch(() => {});
   }
-}
-
-function bucketInput({ bucket, expectedBucketOwner }: BucketRequest) {
-  return { Bucket: bucket, ...(expectedBucketOwner !== undefined && { ExpectedBucketOwner: expectedBucketOwner }) };
-}
-
-function objectInput(request: ObjectAddress) {
-  return { ...bucketInput(request), Key: request.key };
-}
-
-function multipartInput(request: MultipartAddress) {
-  return { ...objectInput(request), UploadId: request.multipartId };
-}
-
-function receiptOf(answer: WriteAnswer, call: FailedCall): WriteReceipt {
-  if (!answer.ETag) throw senseless(call, "no ETag");
-  return { etag: unquoteEtag(answer.ETag), versionId: answer.VersionId, checksum: reportedChecksum(answer) };
-}
-
-/** An answer of success that lacks what it must have, as when it carries an error the SDK did not recognise. */
-function senseless(call: FailedCall, lack: string, ambiguous = true): ObjectStoreError {
-  return new ObjectStoreError({ ...call, kind: "transient", ambiguous, status: 200 }, `the answer has ${lack}.`);
 }

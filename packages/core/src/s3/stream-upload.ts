@@ -11,7 +11,8 @@ import {
 import { Upload } from "@aws-sdk/lib-storage";
 import { abortable } from "../abortable.ts";
 import { type Checksum, crc32Of, crc32ToBase64, formatCrc32 } from "../checksum.ts";
-import { bodyChecksumInput, type ChecksumMode, type WriteAnswer } from "./inputs.ts";
+import type { WriteAnswer } from "./answers.ts";
+import { bodyChecksumInput, type ChecksumMode } from "./inputs.ts";
 
 export interface StreamUpload {
   readonly client: S3Client;
