@@ -66,11 +66,12 @@ function run(program, args) {
     PATH: path.includes(bin) ? path.join(delimiter) : [bin, ...path].join(delimiter),
     INIT_CWD: process.env.INIT_CWD ?? process.cwd(),
   };
-  const child = spawn(projectNode(), [...program, ...args], { cwd: root, env, stdio: "inherit" });
+  const node = projectNode();
+  const child = spawn(node, [...program, ...args], { cwd: root, env, stdio: "inherit" });
   passSignals(child);
   followNpm(child);
   return new Promise((resolve, reject) => {
-    child.once("error", reject);
+    child.once("error", (cause) => reject(new SetupError(`${node} could not be started: ${cause.message}`, { cause })));
     child.once("exit", (code, signal) => resolve(code ?? 128 + constants.signals[signal]));
   });
 }

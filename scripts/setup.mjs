@@ -1,8 +1,8 @@
 // Runs before anything is installed: plain JavaScript for Node 18 and later, Node's own modules only.
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -32,16 +32,50 @@ export function isNodeNewEnough(version) {
   return major > minimumNode[0] || (major === minimumNode[0] && minor >= minimumNode[1]);
 }
 
-/** The Node.js binary the project's own programs run on: the pinned one where there is one, otherwise the running one. */
-export function projectNode() {
-  return process.platform !== "win32" && existsSync(pinnedNode) ? pinnedNode : process.execPath;
+/** Why the binary does not run here, or undefined when it does. The pinned one needs a recent glibc: Alpine has none. */
+export function whyNotRunning(binary) {
+  const { error, status, signal, stderr } = spawnSync(binary, ["--version"], { encoding: "utf8" });
+  if (error) return error.message;
+  return status === 0 ? undefined : stderr.trim().split("\n")[0] || `it ended with ${signal ?? `exit code ${status}`}`;
 }
 
-function nodeTooOld() {
+/**
+ * Which Node.js the project's own programs run on: `pin` where there is one that runs, otherwise `running`. A pin that
+ * does not run is removed, because it stands first on the PATH of every npm script.
+ *
+ * @throws {SetupError} when neither will do
+ */
+export function chooseNode(pin, running = { path: process.execPath, version: process.versions.node }) {
+  const trouble = hasEntry(pin) ? whyNotRunning(pin) : undefined;
+  if (hasEntry(pin) && trouble === undefined) return pin;
+  if (!isNodeNewEnough(running.version)) throw nodeTooOld(running.version, trouble);
+  if (trouble !== undefined) {
+    rmSync(pin, { force: true });
+    say(`the pinned Node.js does not run on this system (${trouble}); going on with Node.js ${running.version}`);
+  }
+  return running.path;
+}
+
+/** Also true for a link that leads nowhere. */
+function hasEntry(path) {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+let chosenNode;
+
+/** The Node.js binary the project's own programs run on. @throws {SetupError} as `chooseNode` does */
+export function projectNode() {
+  chosenNode ??= process.platform === "win32" ? process.execPath : chooseNode(pinnedNode);
+  return chosenNode;
+}
+
+function nodeTooOld(version, trouble) {
   return new SetupError(
-    `Bucketline needs Node.js ${minimumNode.join(".")} or newer, and this is ${process.versions.node}. ` +
-      "A newer Node.js is installed with the dependencies on Linux x64 only: " +
-      "install Node.js 24 (see .nvmrc and https://nodejs.org) and run the same command again.",
+    `Bucketline needs Node.js ${minimumNode.join(".")} or newer, and this is ${version}. ${
+      trouble === undefined
+        ? "A newer Node.js is installed with the dependencies on Linux x64 with glibc only: "
+        : `The newer one that is installed with the dependencies does not run on this system (${trouble}): `
+    }install Node.js 24 (see .nvmrc and https://nodejs.org) and run the same command again.`,
   );
 }
 
@@ -110,7 +144,8 @@ function runNpmCi() {
   // `npm start --silent` and `npm test --workspace x` are meant for the script, not for the installation.
   for (const name of ["npm_config_loglevel", "npm_config_workspace", "npm_config_workspaces"]) delete env[name];
   return new Promise((resolve, reject) => {
-    const flags = ["ci", "--include=dev", "--include=optional"];
+    // No dependency needs its install script, and one of them would be run by the pinned Node.js, which may not run here.
+    const flags = ["ci", "--include=dev", "--include=optional", "--ignore-scripts"];
     // npm's standard output goes to ours as standard error, so that a piped command stays clean.
     const child = spawn(command, [...args, ...flags], { cwd: root, env, shell, stdio: ["ignore", 2, 2] });
     child.once("error", (cause) => {
@@ -178,7 +213,7 @@ async function withLock(work) {
  * @throws {SetupError} with a message for the user
  */
 export async function setUp() {
-  if (!platformHasPin && !isNodeNewEnough(process.versions.node)) throw nodeTooOld();
+  if (!platformHasPin && !isNodeNewEnough(process.versions.node)) throw nodeTooOld(process.versions.node);
   if (currentInstallReason() === undefined) {
     say("dependencies are up to date");
   } else {
@@ -191,7 +226,7 @@ export async function setUp() {
     });
   }
   warnAboutDrift();
-  if (projectNode() === process.execPath && !isNodeNewEnough(process.versions.node)) throw nodeTooOld();
+  projectNode();
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -4,9 +4,10 @@ import { listContents } from "./contents.ts";
 import type { Destination } from "./destination.ts";
 import { type Display, openDisplay } from "./display.ts";
 import { Failure } from "./failure.ts";
-import { bytes, printable } from "./format.ts";
+import { bytes, count, printable } from "./format.ts";
+import { type LeftOut, leftOut, noteUnread } from "./left-out.ts";
 import type { Plan } from "./plan.ts";
-import { failedFiles, opening, outcome, type Run, verified, whereabouts } from "./report.ts";
+import { filesWithReasons, notInBucket, opening, outcome, type Run, verified, whereabouts } from "./report.ts";
 import { bringUp, findEarlier, makeService } from "./session.ts";
 import { Stopping } from "./stopping.ts";
 import { verify } from "./verification.ts";
@@ -22,6 +23,7 @@ export async function carryOut(plan: Plan, destination: Destination, output: Nod
     display.note("Stopping: requests in flight may finish. Ctrl-C again stops at once.");
   });
   tellTrouble(service, display);
+  const unread = noteUnread(service);
   const run = tally(service);
   try {
     for (const line of opening(plan, await findEarlier(service, plan.id))) display.note(line);
@@ -29,12 +31,17 @@ export async function carryOut(plan: Plan, destination: Destination, output: Nod
     const upload = await bringUp(service, plan, stopping.drain);
     display.end(upload.progress);
     const seconds = (performance.now() - began) / 1000;
-    for (const line of outcome(upload, { ...run, seconds }, destination.sandbox)) display.note(line);
+    const missing = await leftOut(service, upload, unread);
+    for (const line of outcome(upload, { ...run, seconds }, missing, destination.sandbox)) display.note(line);
+    if (upload.state === "FAILED") await tellFailedFiles(service, upload, display);
     await inspect(service, plan, destination, display, stopping.drain);
+    for (const line of notInBucket(missing)) display.note(line);
     if (plan.watch) await follow(service, display, stopping.drain);
+    else refuseLeftOut(missing);
   } catch (error) {
     display.end(undefined);
-    await tellFailedFiles(service, plan, error, display);
+    if (error instanceof BucketlineError && error.code === "UPLOAD_FAILED")
+      await tellFailedFiles(service, plan, display);
     throw error;
   } finally {
     await service.stop({ signal: stopping.now });
@@ -85,7 +92,8 @@ async function inspect(
     for (const line of verified(verification)) display.note(line);
     if (verification.wrong.length > 0) {
       throw new Failure(
-        "The bucket is not what the ledger says. If somebody changed it, delete the ledger to start afresh: " +
+        "The bucket is not what the ledger says. If somebody changed it, stop every run of this upload, " +
+          "then delete the ledger to start afresh: " +
           plan.ledger,
       );
     }
@@ -112,8 +120,21 @@ async function follow(service: UploadService, display: Display, signal: AbortSig
   throw signal.reason;
 }
 
-async function tellFailedFiles(service: UploadService, plan: Plan, error: unknown, display: Display): Promise<void> {
-  if (!(error instanceof BucketlineError) || error.code !== "UPLOAD_FAILED") return;
-  const files = await service.files(plan.id, { states: ["FAILED"], limit: 5 });
-  for (const line of failedFiles(files)) display.note(line);
+async function tellFailedFiles(
+  service: UploadService,
+  { id }: { readonly id: string },
+  display: Display,
+): Promise<void> {
+  const { progress } = await service.get(id);
+  if (progress.filesFailed === 0) return;
+  display.note(`${count(progress.filesFailed, "file")} failed:`);
+  const files = await service.files(id, { states: ["FAILED"], limit: 5 });
+  for (const line of filesWithReasons(files)) display.note(line);
+}
+
+function refuseLeftOut({ files, complete }: LeftOut): void {
+  if (files === 0 && complete) return;
+  throw new Failure(
+    "The bucket does not hold everything that is in the folder. Mend what is named above and run it again.",
+  );
 }

@@ -3,6 +3,7 @@ import type { Sandbox } from "@bucketline/s3-sandbox";
 import type { Contents } from "./contents.ts";
 import { trafficOf } from "./destination.ts";
 import { bytes, count, duration, printable } from "./format.ts";
+import type { LeftOut } from "./left-out.ts";
 import type { Plan } from "./plan.ts";
 import type { Found } from "./session.ts";
 import type { Verification } from "./verification.ts";
@@ -31,12 +32,11 @@ export interface Run {
   readonly seconds: number;
 }
 
-export function outcome(upload: Upload, run: Run, sandbox: Sandbox | undefined): string[] {
+export function outcome(upload: Upload, run: Run, missing: LeftOut, sandbox: Sandbox | undefined): string[] {
   const { filesUploaded, filesSkipped } = upload.progress;
+  const links = filesSkipped - missing.files;
   const skipped =
-    filesSkipped > 0
-      ? `; ${count(filesSkipped, "entry").replace("entrys", "entries")} skipped (links and the like)`
-      : "";
+    links > 0 ? `; ${count(links, "entry").replace("entrys", "entries")} skipped (links and the like)` : "";
   const known = `${count(filesUploaded, "file")} known and in the bucket`;
   const done =
     run.uploaded === 0
@@ -81,10 +81,31 @@ export function verified({ same, bytes: compared, touched, wrong }: Verification
   ];
 }
 
-export function failedFiles(files: readonly FileRecord[]): string[] {
+export function filesWithReasons(files: readonly FileRecord[]): string[] {
   return files
     .slice(0, SHOWN)
     .map(({ path, reason }) => `  ${printable(path)}: ${printable(reason?.message ?? "no reason")}`);
+}
+
+/** Empty when everything that can be uploaded has been. */
+export function notInBucket({ files, firstFiles, complete, unread }: LeftOut): string[] {
+  const more = (all: number) => (all > SHOWN ? [`  … and ${(all - SHOWN).toLocaleString("en-US")} more`] : []);
+  return [
+    ...(files > 0
+      ? [
+          `${count(files, "file")} ${files === 1 ? "is" : "are"} NOT in the bucket:`,
+          ...filesWithReasons(firstFiles),
+          ...more(files),
+        ]
+      : []),
+    ...(complete
+      ? []
+      : [
+          "A part of the folder could not be read; new and changed files in it are NOT in the bucket:",
+          ...unread.slice(0, SHOWN).map((message) => `  ${printable(message)}`),
+          ...more(unread.length),
+        ]),
+  ];
 }
 
 function names(paths: readonly string[]): string {

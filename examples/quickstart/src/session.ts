@@ -40,7 +40,8 @@ export async function findEarlier(service: UploadService, id: string): Promise<F
 }
 
 /**
- * Brings everything that is in the folder now into the bucket. Fails with UPLOAD_FAILED when some files cannot be.
+ * Brings everything that is in the folder now into the bucket. When some files cannot be, it fails with UPLOAD_FAILED;
+ * not with --watch, as the rest of the folder is to be followed all the same.
  * @throws BucketlineError · the signal's reason
  */
 export async function bringUp(service: UploadService, plan: Plan, signal: AbortSignal): Promise<Upload> {
@@ -49,5 +50,12 @@ export async function bringUp(service: UploadService, plan: Plan, signal: AbortS
   await service.start({ signal });
   await service.retry(id);
   await service.check(id, { signal });
-  return await service.finished(id, { signal });
+  try {
+    return await service.finished(id, { signal });
+  } catch (error) {
+    const upload = await service.get(id);
+    const onlyFiles = upload.state === "FAILED" && upload.reason?.code === "UPLOAD_FAILED";
+    if (plan.watch && onlyFiles) return upload;
+    throw error;
+  }
 }

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chown, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { startSandbox } from "@bucketline/s3-sandbox";
+import { type Sandbox, startSandbox } from "@bucketline/s3-sandbox";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 const MAIN = fileURLToPath(new URL("../src/main.ts", import.meta.url));
@@ -31,11 +31,16 @@ interface Ending {
   readonly errors: string;
 }
 
+interface User {
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
 /** Runs the example as `npm start` does. */
-function start(args: readonly string[], environment: Record<string, string> = {}) {
+function start(args: readonly string[], environment: Record<string, string> = {}, user: User = {}) {
   const flags = ["--conditions=@bucketline/source", "--disable-warning=ExperimentalWarning"];
   const env = { ...process.env, INIT_CWD: home, ...environment };
-  const child = spawn(process.execPath, [...flags, MAIN, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [...flags, MAIN, ...args], { env, stdio: ["ignore", "pipe", "pipe"], ...user });
   running.add(child);
   let output = "";
   let errors = "";
@@ -63,9 +68,16 @@ function start(args: readonly string[], environment: Record<string, string> = {}
   return { child, ended, printed };
 }
 
-async function run(args: readonly string[], environment?: Record<string, string>): Promise<Ending> {
-  return await start(args, environment).ended;
+async function run(args: readonly string[], environment?: Record<string, string>, user?: User): Promise<Ending> {
+  return await start(args, environment, user).ended;
 }
+
+const variables = (sandbox: Pick<Sandbox, "endpoint" | "credentials">) => ({
+  AWS_ENDPOINT_URL: sandbox.endpoint,
+  AWS_REGION: "us-east-1",
+  AWS_ACCESS_KEY_ID: sandbox.credentials.accessKeyId,
+  AWS_SECRET_ACCESS_KEY: sandbox.credentials.secretAccessKey,
+});
 
 describe("into the sandbox", () => {
   test("uploads everything, verifies it, and the second time uploads nothing", async () => {
@@ -112,13 +124,6 @@ describe("into the sandbox", () => {
 });
 
 describe("into a bucket of one's own", () => {
-  const variables = (sandbox: { endpoint: string; credentials: { accessKeyId: string; secretAccessKey: string } }) => ({
-    AWS_ENDPOINT_URL: sandbox.endpoint,
-    AWS_REGION: "us-east-1",
-    AWS_ACCESS_KEY_ID: sandbox.credentials.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: sandbox.credentials.secretAccessKey,
-  });
-
   test("takes credentials and endpoint from the environment, puts the prefix before the path, reads back when asked", async () => {
     await using sandbox = await startSandbox({ buckets: ["mine"] });
     const args = ["photos", "s3://mine/some//where/", "--state", "state"];
@@ -169,6 +174,21 @@ describe("into a bucket of one's own", () => {
     expect(errors).toContain("The bucket is not what the ledger says.");
   });
 
+  test("with --watch lists what failed and goes on following", async () => {
+    await using sandbox = await startSandbox({ buckets: ["mine"] });
+    const refusal = { type: "respond", code: "InvalidArgument", message: "not this one" } as const;
+    sandbox.fault({ operation: "PutObject", key: "one.txt", action: refusal, times: Number.POSITIVE_INFINITY });
+    const args = ["photos", "s3://mine", "--state", "state"];
+    const { child, ended, printed } = start([...args, "--watch"], variables(sandbox));
+    await printed("1 file failed:\n  one.txt: ");
+    await printed("Following the folder.");
+    await writeFile(join(folder, "late.txt"), "late");
+    await printed("uploaded late.txt");
+    child.kill("SIGINT");
+    await ended;
+    expect((await run(args, variables(sandbox))).code).toBe(1);
+  });
+
   test("names a missing bucket and refused credentials in two lines", async () => {
     await using sandbox = await startSandbox();
     const missing = await run(["photos", "s3://nowhere", "--state", "state"], variables(sandbox));
@@ -179,6 +199,37 @@ describe("into a bucket of one's own", () => {
     expect(code).toBe(1);
     expect(errors).toMatch(/^CREDENTIALS_UNAVAILABLE: .*\n.*\n$/);
   });
+});
+
+describe("what cannot be uploaded", () => {
+  test("a key that is too long: named, and the exit code is 1", async () => {
+    const prefix = "p".repeat(1_000);
+    await using sandbox = await startSandbox({ buckets: ["mine"] });
+    await writeFile(join(folder, `long-${"x".repeat(40)}`), "long");
+    const { code, output, errors } = await run(
+      ["photos", `s3://mine/${prefix}`, "--state", "state"],
+      variables(sandbox),
+    );
+    expect(output).toContain("1 file is NOT in the bucket:\n  long-xxx");
+    expect(output).toContain("2 files uploaded in this run");
+    expect(output).not.toContain("skipped (links");
+    expect(errors).toContain("does not hold everything");
+    expect(code).toBe(1);
+  });
+
+  if (process.platform !== "win32") {
+    test("a folder that may not be read: named, and the exit code is 1; links are no reason for it", async () => {
+      // Permissions do not bind root.
+      const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+      if (user.uid !== undefined) await chown(home, user.uid, user.gid);
+      await symlink("one.txt", join(folder, "link"));
+      expect(await run(["photos", "--state", "state"], {}, user)).toMatchObject({ code: 0 });
+      await mkdir(join(folder, "locked"), { mode: 0 });
+      const { code, output } = await run(["photos", "--state", "state"], {}, user);
+      expect(output).toMatch(/A part of the folder could not be read.*NOT in the bucket:\n {2}.*locked/);
+      expect(code).toBe(1);
+    });
+  }
 });
 
 describe("wrong input", () => {

@@ -46,9 +46,10 @@ export async function loadDriver(nodeApi = Number(process.versions.napi)): Promi
 
 function openOnce(Driver: typeof BetterSqlite3, path: string, timeout: number): BetterSqlite3.Database {
   if (path === MEMORY) return configured(new Driver(MEMORY), path);
-  const real = prepareFile(path);
-  const isNew = statSync(real).size === 0;
-  if (!isNew && !hasJournal(real)) probe(Driver, real, timeout);
+  const real = prepareFile(path, (draft) => {
+    configured(new Driver(draft, { timeout, fileMustExist: true }), path).close();
+  });
+  if (!hasJournal(real)) probe(Driver, real, timeout);
   return configured(new Driver(real, { timeout, fileMustExist: true }), real);
 }
 

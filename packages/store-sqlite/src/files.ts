@@ -1,4 +1,3 @@
-import { crc32 } from "node:zlib";
 import type {
   ChangeOutcome,
   ClaimRequest,
@@ -10,6 +9,7 @@ import type {
   FinishedPart,
 } from "@bucketline/core";
 import type { Database, Statement } from "better-sqlite3";
+import { hashOf, KeyHashes } from "./keys.ts";
 import { type Bound, decodeFile, decodePart, encodeFile, encodePart, type FileRow, type PartRow } from "./rows.ts";
 import { COUNTERS, FILES, listFilesSql, PARTS } from "./statements.ts";
 import { FILE_CODE, fileStateOf } from "./states.ts";
@@ -27,17 +27,16 @@ export class FileTable {
   readonly #due: Rows;
   readonly #beyond: Rows;
   readonly #earliest: Statement<Bound[], number>;
+  readonly #earliestFailed: Statement<Bound[], number>;
   readonly #latest: Statement<Bound[], number>;
   readonly #lists = new Map<string, Rows>();
   readonly #byKeyHash: Rows;
-  readonly #keysHashed: Statement<Bound[], number>;
+  readonly #keys: KeyHashes;
   readonly #putPart: Statement<Bound[]>;
   readonly #listParts: Statement<Bound[], PartRow>;
   readonly #dropParts: Statement<Bound[]>;
   readonly #getCounters: Statement<Bound[], [state: number, files: number, bytes: number]>;
   readonly #addCounters: Statement<Bound[]>;
-  /** Uploads whose keys are known to be hashed: once on, it stays on. */
-  readonly #hashed = new Set<number>();
 
   constructor(db: Database, uploads: UploadTable) {
     this.#db = db;
@@ -49,15 +48,15 @@ export class FileTable {
     this.#due = db.prepare<Bound[], FileRow>(FILES.due).raw();
     this.#beyond = db.prepare<Bound[], FileRow>(FILES.beyond).raw();
     this.#earliest = db.prepare<Bound[], number>(FILES.earliest).pluck();
+    this.#earliestFailed = db.prepare<Bound[], number>(FILES.earliestFailed).pluck();
     this.#latest = db.prepare<Bound[], number>(FILES.latest).pluck();
     this.#byKeyHash = db.prepare<Bound[], FileRow>(FILES.byKeyHash).raw();
-    this.#keysHashed = db.prepare<Bound[], number>(FILES.keysHashed).pluck();
+    this.#keys = new KeyHashes(db);
     this.#putPart = db.prepare(PARTS.put);
     this.#listParts = db.prepare<Bound[], PartRow>(PARTS.list).raw();
     this.#dropParts = db.prepare(PARTS.drop);
     this.#getCounters = db.prepare<Bound[], [number, number, number]>(COUNTERS.get).raw();
     this.#addCounters = db.prepare(COUNTERS.add);
-    db.function("key_hash", { deterministic: true }, hashOf);
   }
 
   get(uploadId: string, path: string): FileRecord | undefined {
@@ -68,6 +67,7 @@ export class FileTable {
   list(uploadId: string, page: FilePage): FileRecord[] {
     const seq = this.#uploads.seqOf(uploadId);
     if (seq === undefined || page.limit <= 0 || page.states?.length === 0) return [];
+    if (page.states?.every((state) => state === "FAILED") && !this.#isAnyFailedDue(seq, page.dueBy)) return [];
     const sql = listFilesSql(page);
     const list = this.#lists.get(sql) ?? this.#db.prepare<Bound[], FileRow>(sql).raw();
     this.#lists.set(sql, list);
@@ -77,19 +77,11 @@ export class FileTable {
     return list.all(...parameters, page.limit).map((row) => decodeFile(uploadId, row));
   }
 
-  /**
-   * Most uploads have key templates under which keys cannot meet, and never ask. So an upload's keys are hashed from its
-   * first question on: an index over every key of every upload would cost 3 µs over each file's life and a third of the disk space.
-   */
-  findByKey(uploadId: string, key: string): FileRecord | undefined {
+  /** @throws as `KeyHashes.complete` */
+  async findByKey(uploadId: string, key: string): Promise<FileRecord | undefined> {
     const seq = this.#uploads.seqOf(uploadId);
     if (seq === undefined) return undefined;
-    if (!this.#areKeysHashed(seq)) {
-      this.#transaction(() => {
-        this.#db.prepare(FILES.hashKeys).run(seq);
-        this.#db.prepare(FILES.setKeysHashed).run(seq);
-      });
-    }
+    await this.#keys.complete(seq);
     const row = this.#byKeyHash.get(seq, hashOf(key), key);
     return row && decodeFile(uploadId, row);
   }
@@ -114,11 +106,12 @@ export class FileTable {
     );
   }
 
-  claim({ uploadId, limit, now, horizon, take }: ClaimRequest): FileRecord[] {
+  claim({ uploadId, uploadState, limit, now, horizon, take }: ClaimRequest): FileRecord[] {
     const seq = this.#uploads.seqOf(uploadId);
     const beyond = Math.max(now, horizon);
     if (seq === undefined || limit <= 0 || !this.#isAnyDue(seq, now, beyond)) return [];
     return this.write((write) => {
+      if (!this.#uploads.isIn(seq, uploadState)) return [];
       const due = this.#due.all(seq, now, limit);
       if (due.length < limit) due.push(...this.#beyond.all(seq, beyond, limit - due.length));
       return due.map((row) => writeOwn(write, decodeFile(uploadId, row), take));
@@ -146,7 +139,7 @@ export class FileTable {
     parts: readonly FinishedPart[] = [],
   ): boolean {
     const seq = this.#uploads.requireSeq(after.uploadId);
-    const row = encodeFile(after, this.#areKeysHashed(seq) ? hashOf(after.key) : null);
+    const row = encodeFile(after, this.#keys.ofWrite(seq, after.key));
     const { changes } =
       before === null
         ? this.#insert.run(seq, after.path, ...row)
@@ -166,12 +159,9 @@ export class FileTable {
     return earliest !== undefined && (earliest <= now || (this.#latest.get(seq) as number) > beyond);
   }
 
-  #areKeysHashed(seq: number): boolean {
-    if (this.#hashed.has(seq)) return true;
-    const isHashed = this.#keysHashed.get(seq) === 1;
-    // Inside a transaction the answer might be undone with it.
-    if (isHashed && !this.#db.inTransaction) this.#hashed.add(seq);
-    return isHashed;
+  #isAnyFailedDue(seq: number, dueBy = Number.POSITIVE_INFINITY): boolean {
+    const earliest = this.#earliestFailed.get(seq);
+    return earliest !== undefined && earliest <= dueBy;
   }
 }
 
@@ -203,8 +193,4 @@ class CounterDeltas {
       for (const [state, { files, bytes }] of states) yield [seq, FILE_CODE[state], files, bytes];
     }
   }
-}
-
-function hashOf(key: string): number {
-  return crc32(key);
 }

@@ -1,20 +1,39 @@
-import { accessSync, closeSync, constants, fsyncSync, mkdirSync, openSync, realpathSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { randomBytes } from "node:crypto";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fsyncSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import { StateStoreError } from "@bucketline/core";
 
 /**
- * Makes sure that there is a file at `path` that SQLite may open: one that is there, or a new, empty one (mode 0600, in
- * folders made with mode 0700). It opens no file that is there: closing it again would drop the locks that other
- * handles of this process have on it (sqlite.org/howtocorrupt.html, 2.2).
+ * Makes sure that there is a file at `path` that SQLite may open: one that is there, or a new one (mode 0600, in folders
+ * made with mode 0700), which appears there only once `fill` has made a whole database of it. It opens no file that is
+ * there: closing it again would drop the locks that other handles of this process have on it
+ * (sqlite.org/howtocorrupt.html, 2.2).
+ * @param fill makes an empty file a database, synced to the disk and closed
  * @returns the real path
- * @throws StateStoreError `STATE_CORRUPT` · `STATE_NOT_WRITABLE` · errors of the file system
+ * @throws StateStoreError `STATE_CORRUPT` · `STATE_NOT_WRITABLE` · errors of the file system · what `fill` throws
  */
-export function prepareFile(path: string): string {
-  if (sizeOf(path) === undefined) create(path);
+export function prepareFile(path: string, fill: (draft: string) => void): string {
+  if (sizeOf(path) === undefined) create(path, fill);
   const real = realpathSync(path);
   accessSync(real, constants.R_OK | constants.W_OK);
   accessSync(dirname(real), constants.W_OK);
-  if (sizeOf(real) === 0) refuseStrayLog(real);
+  if (sizeOf(real) === 0) {
+    const message = `${path} is empty: whatever it held is gone. Restore it from a backup, or remove it to begin anew.`;
+    throw new StateStoreError("STATE_CORRUPT", message);
+  }
   return real;
 }
 
@@ -23,14 +42,16 @@ export function hasJournal(path: string): boolean {
   return (sizeOf(`${path}-journal`) ?? 0) > 0;
 }
 
-function create(path: string): void {
+function create(path: string, fill: (draft: string) => void): void {
   refuseStrayLog(path);
   const firstNew = mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const draft = join(dirname(path), `.bucketline-${randomBytes(6).toString("hex")}`);
+  closeSync(openSync(draft, "wx", 0o600));
   try {
-    closeSync(openSync(path, "wx", 0o600));
-  } catch (error) {
-    // Another process was first.
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    fill(draft);
+    putInPlace(draft, path);
+  } finally {
+    for (const suffix of ["", "-journal", "-wal", "-shm"]) rmSync(draft + suffix, { force: true });
   }
   const top = firstNew === undefined ? dirname(path) : dirname(firstNew);
   for (let folder = dirname(path); ; folder = dirname(folder)) {
@@ -39,12 +60,26 @@ function create(path: string): void {
   }
 }
 
-/** Beside a database that is empty or gone, its log may be all that is left; SQLite would delete it. */
+/** Never replaces what another process has put there first. */
+function putInPlace(draft: string, path: string): void {
+  try {
+    linkSync(draft, path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return;
+    // A file system without hard links. Of two processes that get here at once the later one wins, and the earlier one's
+    // store notices that its file was replaced.
+    if (code !== "EPERM" && code !== "ENOTSUP" && code !== "ENOSYS" && code !== "EMLINK") throw error;
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) renameSync(draft, path);
+  }
+}
+
+/** Beside a database that is gone, its log may be all that is left; SQLite would delete it. */
 function refuseStrayLog(path: string): void {
   if ((sizeOf(`${path}-wal`) ?? 0) === 0) return;
   throw new StateStoreError(
     "STATE_CORRUPT",
-    `${path} is missing or empty, but its log ${path}-wal is not. Restore the database from a backup, or remove the log to begin anew.`,
+    `${path} is missing, but its log ${path}-wal is not. Restore the database from a backup, or remove the log to begin anew.`,
   );
 }
 

@@ -13,6 +13,7 @@ export const UPLOADS = {
   insert: `INSERT INTO uploads (${UPLOAD}) VALUES (${marks(UPLOAD_COLUMNS.length + 1)}) ON CONFLICT DO NOTHING`,
   get: `SELECT ${UPLOAD} FROM uploads WHERE id = ?`,
   update: `UPDATE uploads SET ${assignments(UPLOAD_COLUMNS)} WHERE id = ? AND revision = ?`,
+  stateOf: "SELECT state FROM uploads WHERE seq = ?",
   seqOf: "SELECT seq FROM uploads WHERE id = ?",
   idOf: "SELECT id FROM uploads WHERE seq = ?",
 } as const;
@@ -40,10 +41,17 @@ export const FILES = {
     WHERE upload = ? AND ${PENDING} ORDER BY next_attempt_at LIMIT 1`,
   latest: `SELECT next_attempt_at FROM files INDEXED BY files_pending
     WHERE upload = ? AND ${PENDING} ORDER BY next_attempt_at DESC LIMIT 1`,
+  earliestFailed: `SELECT next_attempt_at FROM files INDEXED BY files_failed
+    WHERE upload = ? AND state = ${FILE_CODE.FAILED} ORDER BY next_attempt_at LIMIT 1`,
   byKeyHash: `SELECT ${FILE} FROM files INDEXED BY files_key WHERE upload = ? AND key_hash = ? AND key = ? LIMIT 1`,
-  keysHashed: "SELECT keys_hashed FROM uploads WHERE seq = ?",
-  setKeysHashed: "UPDATE uploads SET keys_hashed = 1 WHERE seq = ?",
-  hashKeys: "UPDATE files SET key_hash = key_hash(key) WHERE upload = ?",
+} as const;
+
+export const KEYS = {
+  state: "SELECT keys_hashed FROM uploads WHERE seq = ?",
+  /** New state, upload, state of before. */
+  setState: "UPDATE uploads SET keys_hashed = ? WHERE seq = ? AND keys_hashed = ?",
+  paths: "SELECT path FROM files WHERE upload = ? AND path > ? ORDER BY path LIMIT ?",
+  hash: "UPDATE files SET key_hash = key_hash(key) WHERE upload = ? AND path > ? AND path <= ? AND key_hash IS NULL",
 } as const;
 
 /** Takes, for each state asked for or once: upload, path to start after and `dueBy` if set; then the limit. */

@@ -17,6 +17,7 @@ import {
 import type { Database } from "better-sqlite3";
 import { MEMORY, openDatabase } from "./database.ts";
 import { FileTable } from "./files.ts";
+import { OpenedFile } from "./opened-file.ts";
 import { OwnerTable } from "./owners.ts";
 import { stateError } from "./state-error.ts";
 import { UploadTable } from "./uploads.ts";
@@ -32,6 +33,8 @@ const DEFAULT_BUSY_TIMEOUT_MS = 2_000;
 
 interface Tables {
   readonly db: Database;
+  /** Undefined in memory. */
+  readonly file: OpenedFile | undefined;
   readonly uploads: UploadTable;
   readonly files: FileTable;
   readonly owners: OwnerTable;
@@ -41,6 +44,9 @@ interface Tables {
  * The ledger in one SQLite file. Every write is synced to the disk before its promise resolves (write-ahead log,
  * `synchronous = FULL`). Any number of processes of one machine may share the file; files of a process that has died are
  * given back at once, without waiting for its lease.
+ *
+ * The file must stay where it is while it is open: once it is seen to be removed or replaced (looked for at each
+ * heartbeat and, once a second, before calls), every call throws `STATE_CORRUPT`.
  */
 export class SqliteStateStore implements StateStore {
   /** Absolute, or `:memory:`. */
@@ -140,7 +146,10 @@ export class SqliteStateStore implements StateStore {
   }
 
   heartbeat(owner: string, leaseMs: number): Promise<void> {
-    return this.#run(({ owners }) => owners.heartbeat(owner, leaseMs));
+    return this.#run(({ file, owners }) => {
+      file?.check();
+      owners.heartbeat(owner, leaseMs);
+    });
   }
 
   rescue(request: RescueRequest): Promise<FileRecord[]> {
@@ -156,21 +165,26 @@ export class SqliteStateStore implements StateStore {
     try {
       const uploads = new UploadTable(db);
       const files = new FileTable(db, uploads);
-      this.#tables = { db, uploads, files, owners: new OwnerTable(db, uploads, files) };
+      const file = this.path === MEMORY ? undefined : new OpenedFile(this.path);
+      this.#tables = { db, file, uploads, files, owners: new OwnerTable(db, uploads, files) };
     } catch (error) {
       db.close();
       throw stateError(error, this.path);
     }
   }
 
-  async #run<T>(work: (tables: Tables) => T): Promise<T> {
-    if (!this.#tables) {
-      throw new StateStoreError("STATE_CLOSED", `The state store ${this.path} is not open. Open it first.`);
-    }
+  async #run<T>(work: (tables: Tables) => T | Promise<T>): Promise<T> {
+    const tables = this.#tables;
+    if (!tables) throw this.#closed();
     try {
-      return work(this.#tables);
+      tables.file?.checkNowAndThen();
+      return await work(tables);
     } catch (error) {
-      throw stateError(error, this.path);
+      throw tables.db.open ? stateError(error, this.path) : this.#closed();
     }
+  }
+
+  #closed(): StateStoreError {
+    return new StateStoreError("STATE_CLOSED", `The state store ${this.path} is not open. Open it first.`);
   }
 }

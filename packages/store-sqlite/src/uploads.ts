@@ -1,13 +1,15 @@
-import { StateStoreError, type UploadPage, type UploadRecord } from "@bucketline/core";
+import { StateStoreError, type UploadPage, type UploadRecord, type UploadState } from "@bucketline/core";
 import type { Database, Statement } from "better-sqlite3";
 import { type Bound, decodeUpload, encodeUpload, type UploadRow } from "./rows.ts";
 import { listUploadsSql, UPLOADS } from "./statements.ts";
+import { UPLOAD_CODE } from "./states.ts";
 
 export class UploadTable {
   readonly #db: Database;
   readonly #insert: Statement<Bound[]>;
   readonly #get: Statement<Bound[], UploadRow>;
   readonly #update: Statement<Bound[]>;
+  readonly #stateOf: Statement<Bound[], number>;
   readonly #seqOf: Statement<Bound[], number>;
   readonly #idOf: Statement<Bound[], string>;
   readonly #lists = new Map<string, Statement<Bound[], UploadRow>>();
@@ -20,6 +22,7 @@ export class UploadTable {
     this.#insert = db.prepare(UPLOADS.insert);
     this.#get = db.prepare<Bound[], UploadRow>(UPLOADS.get).raw();
     this.#update = db.prepare(UPLOADS.update);
+    this.#stateOf = db.prepare<Bound[], number>(UPLOADS.stateOf).pluck();
     this.#seqOf = db.prepare<Bound[], number>(UPLOADS.seqOf).pluck();
     this.#idOf = db.prepare<Bound[], string>(UPLOADS.idOf).pluck();
   }
@@ -44,6 +47,10 @@ export class UploadTable {
     this.#lists.set(sql, list);
     const after = page.after === undefined ? [] : [page.after];
     return list.all(...after, page.limit).map(decodeUpload);
+  }
+
+  isIn(seq: number, state: UploadState): boolean {
+    return this.#stateOf.get(seq) === UPLOAD_CODE[state];
   }
 
   /** The number by which other tables know the upload. */

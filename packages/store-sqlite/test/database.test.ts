@@ -1,10 +1,11 @@
-import { chmodSync, copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { expect, onTestFinished, test } from "vitest";
 import { openDatabase } from "../src/database.ts";
 import { migrate } from "../src/migrate.ts";
 import { MIGRATIONS } from "../src/migrations/index.ts";
+import { prepareFile } from "../src/path.ts";
 import { aFile, everyFile, fill, opened, testFolder } from "./folder.ts";
 
 if (process.platform !== "win32") {
@@ -21,12 +22,39 @@ if (process.platform !== "win32") {
 
   test("the mode of a file that is there already is kept", async () => {
     const path = join(testFolder(), "uploads.db");
-    writeFileSync(path, "");
+    await opened(path).then((store) => store.close());
     chmodSync(path, 0o640);
     await fill(await opened(path), 1);
     expect(statSync(`${path}-wal`).mode & 0o777).toBe(0o640);
   });
 }
+
+test("a database appears whole: until it is one, nothing stands at its path", async () => {
+  const folder = testFolder();
+  const path = join(folder, "uploads.db");
+  const seen: [boolean, number][] = [];
+  const fill = (draft: string) => {
+    seen.push([existsSync(path), statSync(draft).size]);
+    writeFileSync(draft, "a database");
+  };
+  prepareFile(path, fill);
+  expect(seen).toEqual([[false, 0]]);
+  expect(readFileSync(path, "utf8")).toBe("a database");
+  const failing = () => {
+    throw new Error("the machine is out of breath");
+  };
+  expect(() => prepareFile(join(folder, "other.db"), failing)).toThrow("out of breath");
+  expect(readdirSync(folder)).toEqual(["uploads.db"]);
+});
+
+test("of two that create one database at once, the first one's stays", async () => {
+  const path = join(testFolder(), "uploads.db");
+  prepareFile(path, (draft) => {
+    writeFileSync(path, "first");
+    writeFileSync(draft, "second");
+  });
+  expect(readFileSync(path, "utf8")).toBe("first");
+});
 
 test.each([" led by a space", "percent %41?mode=ro#x", "ünï'\"", ":memory:.db"])(
   "a database may be named %j",

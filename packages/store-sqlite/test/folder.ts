@@ -44,7 +44,7 @@ export function aFile(path: string, overrides: Partial<FileRecord> = {}): FileRe
 
 /** Inserts upload `u` with files `0000`, `0001`, … */
 export async function fill(store: StateStore, count: number): Promise<FileRecord[]> {
-  await store.insertUpload(newUpload("u", {} as UploadSpec, NOW));
+  await store.insertUpload({ ...newUpload("u", {} as UploadSpec, NOW), state: "IN_PROGRESS" });
   const files = Array.from({ length: count }, (_, n) => aFile(String(n).padStart(4, "0")));
   await store.commit(files.map((after) => ({ before: null, after })));
   return files;

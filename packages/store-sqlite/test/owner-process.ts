@@ -12,7 +12,13 @@ await once(process.stdin, "data");
 const store = new SqliteStateStore({ path, busyTimeoutMs: 20_000 });
 await store.open();
 await store.heartbeat(owner, 3_600_000);
-const request = { uploadId: "u", now: Date.now(), horizon: Number.MAX_SAFE_INTEGER, take };
+const request = {
+  uploadId: "u",
+  uploadState: "IN_PROGRESS",
+  now: Date.now(),
+  horizon: Number.MAX_SAFE_INTEGER,
+  take,
+} as const;
 
 if (task === "claim") {
   const paths: string[] = [];

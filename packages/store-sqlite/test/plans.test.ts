@@ -1,8 +1,11 @@
 import { join } from "node:path";
 import { FILE_STATES } from "@bucketline/core";
 import Database from "better-sqlite3";
-import { expect, onTestFinished, test } from "vitest";
-import { COUNTERS, FILES, listFilesSql, listUploadsSql, OWNERS, PARTS, UPLOADS } from "../src/statements.ts";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { FileTable } from "../src/files.ts";
+import { COUNTERS, FILES, KEYS, listFilesSql, listUploadsSql, OWNERS, PARTS, UPLOADS } from "../src/statements.ts";
+import { FILE_CODE } from "../src/states.ts";
+import { UploadTable } from "../src/uploads.ts";
 import { fill, opened, testFolder } from "./folder.ts";
 
 async function connection(): Promise<Database.Database> {
@@ -35,7 +38,7 @@ test.each([false, true])("no statement reads a whole table or sorts (analysed: %
   const db = await connection();
   if (isAnalysed) db.exec("ANALYZE");
   const { holding, list, ...owners } = OWNERS;
-  const statements = [UPLOADS, FILES, PARTS, COUNTERS, owners].flatMap((group) => Object.values(group));
+  const statements = [UPLOADS, FILES, KEYS, PARTS, COUNTERS, owners].flatMap((group) => Object.values(group));
   for (const sql of [...statements, ...LISTS.map(listFilesSql)]) {
     expect(planOf(db, sql), sql).not.toMatch(/SCAN (files|parts|uploads)|TEMP B-TREE/);
   }
@@ -58,6 +61,22 @@ test("claims read the pending index in its order, keys their hash", async () => 
   expect(planOf(db, FILES.earliest)).toMatch(/COVERING INDEX files_pending \(upload=\?\)/);
   expect(planOf(db, FILES.latest)).toMatch(/COVERING INDEX files_pending \(upload=\?\)/);
   expect(planOf(db, FILES.byKeyHash)).toMatch(/INDEX files_key \(upload=\? AND key_hash=\?\)/);
+});
+
+test("whether a failed file is due is read off the first entry of its index", async () => {
+  const db = await connection();
+  expect(planOf(db, FILES.earliestFailed)).toBe("SEARCH files USING COVERING INDEX files_failed (upload=?)");
+});
+
+test("a question for due failed files reads no file when none is due", async () => {
+  const db = await connection();
+  const files = new FileTable(db, new UploadTable(db));
+  db.exec(`UPDATE files SET state = ${FILE_CODE.FAILED}, next_attempt_at = 9000`);
+  const page = { limit: 10, states: ["FAILED"] } as const;
+  const prepared = vi.spyOn(db, "prepare");
+  expect(files.list("u", { ...page, dueBy: 8_999 })).toEqual([]);
+  expect(prepared).not.toHaveBeenCalled();
+  expect(files.list("u", { ...page, dueBy: 9_000 })).toHaveLength(10);
 });
 
 test("rescues read the files in progress only, uploads come in their own order", async () => {

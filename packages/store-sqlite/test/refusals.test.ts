@@ -14,6 +14,8 @@ import Database from "better-sqlite3";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { loadDriver } from "../src/database.ts";
 import { SqliteStateStore } from "../src/index.ts";
+import { migrate } from "../src/migrate.ts";
+import { MIGRATIONS } from "../src/migrations/index.ts";
 import { stateError } from "../src/state-error.ts";
 import { everyFile, fill, opened, testFolder } from "./folder.ts";
 
@@ -84,6 +86,13 @@ describe("STATE_CORRUPT", () => {
     db.pragma("journal_mode = WAL");
     db.exec("INSERT INTO notes VALUES ('precious')");
     expect((await refusal(path)).code).toBe("STATE_CORRUPT");
+  });
+
+  test("an empty file: what it held may have been a ledger", async () => {
+    const path = await closedDatabase();
+    truncateSync(path, 0);
+    const error = await refusal(path);
+    expect(error).toMatchObject({ code: "STATE_CORRUPT", message: /is empty.*remove it to begin anew/ });
   });
 
   test("a log whose database is gone or empty", async () => {
@@ -172,9 +181,10 @@ describe("STATE_BUSY", () => {
     expect(await store.commit([change])).toEqual(["applied"]);
   });
 
-  test("a lock on a database that is being created", async () => {
+  test("a lock on a database that is being migrated", async () => {
     const path = join(testFolder(), "uploads.db");
     const rival = connect(path);
+    migrate(rival, path, MIGRATIONS.slice(0, 1));
     rival.exec("BEGIN EXCLUSIVE");
     expect((await refusal(path)).code).toBe("STATE_BUSY");
     rival.exec("ROLLBACK");

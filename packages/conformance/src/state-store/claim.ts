@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { reduceFile } from "@bucketline/core";
+import { reduceFile, reduceUpload } from "@bucketline/core";
 import type { StateStoreCases } from "./harness.ts";
 import { aFile, anUpload, claim, FAR, insert, NOW, paths, seed, take } from "./records.ts";
 
@@ -43,7 +43,7 @@ export const claimCases: StateStoreCases = {
       aFile("due", { nextAttemptAt: NOW }),
       aFile("far beyond", { nextAttemptAt: horizon + 86_400_000 }),
     ]);
-    const request = { uploadId: "u", now: NOW, horizon, take: take("o") };
+    const request = { uploadId: "u", uploadState: "IN_PROGRESS", now: NOW, horizon, take: take("o") } as const;
     assert.deepEqual(paths(await store.claim({ ...request, limit: 2 })), ["due", "beyond"]);
     assert.deepEqual(paths(await store.claim({ ...request, limit: 10 })), ["far beyond"]);
     assert.deepEqual(await store.claim({ ...request, limit: 10 }), []);
@@ -58,8 +58,25 @@ export const claimCases: StateStoreCases = {
     await store.insertUpload(anUpload("v"));
     await insert(store, [aFile("a", { uploadId: "v" })]);
     assert.deepEqual(await claim(store, "o", 10), []);
-    assert.deepEqual(await store.claim({ uploadId: "w", limit: 10, now: NOW, horizon: FAR, take: take("o") }), []);
+    const request = { uploadState: "IN_PROGRESS", limit: 10, now: NOW, horizon: FAR, take: take("o") } as const;
+    assert.deepEqual(await store.claim({ ...request, uploadId: "w" }), []);
     assert.equal((await store.counters("v")).PENDING.files, 1);
+  },
+
+  "nothing is claimed, or written, of an upload in another state": async ({ store }) => {
+    await seed(store, [aFile("a")]);
+    const request = { uploadId: "u", limit: 10, now: NOW, horizon: FAR, take: take("o") };
+    let upload = await store.getUpload("u");
+    for (const type of ["pause", "cancel"] as const) {
+      assert.ok(upload);
+      const after = reduceUpload(upload, { type }, NOW);
+      assert.equal(await store.updateUpload(upload, after), true);
+      upload = after;
+      assert.deepEqual(await store.claim({ ...request, uploadState: "IN_PROGRESS" }), []);
+      assert.deepEqual(await store.getFile("u", "a"), aFile("a"));
+      assert.deepEqual((await store.counters("u")).PENDING, { files: 1, bytes: 10 });
+    }
+    assert.deepEqual(paths(await store.claim({ ...request, uploadState: "CANCELLED" })), ["a"]);
   },
 
   "a claim writes what take makes of the stored record": async ({ store }) => {
@@ -81,6 +98,7 @@ export const claimCases: StateStoreCases = {
     const seen: string[] = [];
     await store.claim({
       uploadId: "u",
+      uploadState: "IN_PROGRESS",
       limit: 2,
       now: NOW,
       horizon: FAR,
@@ -101,7 +119,10 @@ export const claimCases: StateStoreCases = {
       if (file.path === "b") throw new Error("no");
       return take("o")(file);
     };
-    await assert.rejects(store.claim({ uploadId: "u", limit: 2, now: NOW, horizon: FAR, take: failing }), /no/);
+    await assert.rejects(
+      store.claim({ uploadId: "u", uploadState: "IN_PROGRESS", limit: 2, now: NOW, horizon: FAR, take: failing }),
+      /no/,
+    );
     assert.deepEqual((await store.counters("u")).PENDING, { files: 2, bytes: 20 });
     assert.deepEqual(paths(await claim(store, "o", 10)), ["a", "b"]);
   },

@@ -190,7 +190,7 @@ export const commitCases: StateStoreCases = {
   "a claimed file is still found by its key": async ({ store }) => {
     await seed(store, [aFile("a")]);
     await store.findFileByKey("u", "u/a");
-    await store.claim({ uploadId: "u", limit: 1, now: NOW, horizon: FAR, take: changed });
+    await store.claim({ uploadId: "u", uploadState: "IN_PROGRESS", limit: 1, now: NOW, horizon: FAR, take: changed });
     assert.equal((await store.findFileByKey("u", "u/a"))?.revision, 2);
   },
 };

@@ -108,7 +108,14 @@ export const counterCases: StateStoreCases = {
 /** What claims and rescues do in between. */
 async function disturb(store: StateStore, known: Map<string, FileRecord>): Promise<void> {
   for (const file of await claim(store, "nobody", 3, NOW + 1e9)) known.set(file.path, file);
-  const request = { uploadId: "u", limit: 2, now: NOW, horizon: NOW + 5e8, take: take("nobody") };
+  const request = {
+    uploadId: "u",
+    uploadState: "IN_PROGRESS",
+    limit: 2,
+    now: NOW,
+    horizon: NOW + 5e8,
+    take: take("nobody"),
+  } as const;
   for (const file of await store.claim(request)) known.set(file.path, file);
   for (const file of await store.rescue({ limit: 4, release })) known.set(file.path, file);
 }

@@ -5,6 +5,7 @@ import {
   newFile,
   newUpload,
   reduceFile,
+  reduceUpload,
   type StateStore,
   type UploadRecord,
 } from "@bucketline/core";
@@ -41,9 +42,9 @@ export function aFile(path: string, overrides: Partial<FileRecord> = {}): FileRe
 
 export const added = (after: FileRecord): FileChange => ({ before: null, after });
 
-/** A store that knows upload `u` and has these files in it. */
+/** A store in which upload `u` is in progress and has these files. */
 export async function seed(store: StateStore, files: readonly FileRecord[]): Promise<void> {
-  await store.insertUpload(anUpload("u"));
+  await store.insertUpload(reduceUpload(anUpload("u"), { type: "start" }, NOW));
   await insert(store, files);
 }
 
@@ -66,7 +67,7 @@ export const take = (owner: string) => (file: FileRecord) => reduceFile(file, { 
 export const release = (file: FileRecord) => reduceFile(file, { type: "release", burnt: true }, NOW);
 
 export function claim(store: StateStore, owner: string, limit: number, now = NOW): Promise<FileRecord[]> {
-  return store.claim({ uploadId: "u", limit, now, horizon: FAR, take: take(owner) });
+  return store.claim({ uploadId: "u", uploadState: "IN_PROGRESS", limit, now, horizon: FAR, take: take(owner) });
 }
 
 /** Everything a listing holds, page by page. */

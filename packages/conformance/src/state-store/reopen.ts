@@ -31,7 +31,8 @@ const CALLS: Readonly<Record<string, (store: StateStore) => Promise<unknown>>> =
   listParts: (store) => store.listParts("u", "a"),
   counters: (store) => store.counters("u"),
   commit: (store) => store.commit([]),
-  claim: (store) => store.claim({ uploadId: "u", limit: 1, now: NOW, horizon: FAR, take: take("o") }),
+  claim: (store) =>
+    store.claim({ uploadId: "u", uploadState: "IN_PROGRESS", limit: 1, now: NOW, horizon: FAR, take: take("o") }),
   nextDue: (store) => store.nextDue("u"),
   heartbeat: (store) => store.heartbeat("o", 1),
   rescue: (store) => store.rescue({ limit: 1, release }),

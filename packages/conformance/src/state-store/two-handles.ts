@@ -24,9 +24,10 @@ export const twoHandleCases: StateStoreCases = {
     assert.deepEqual(await second.getFile("u", "a"), aFile("a"));
     assert.equal(await second.insertUpload(anUpload("u")), false);
     const started = reduceUpload(anUpload("u"), { type: "start" }, NOW);
-    assert.equal(await second.updateUpload(anUpload("u"), started), true);
-    assert.deepEqual(await first.getUpload("u"), started);
-    assert.equal(await first.updateUpload(anUpload("u"), started), false);
+    const paused = reduceUpload(started, { type: "pause" }, NOW);
+    assert.equal(await second.updateUpload(started, paused), true);
+    assert.deepEqual(await first.getUpload("u"), paused);
+    assert.equal(await first.updateUpload(started, paused), false);
     await write(second, aFile("a"), { ...aFile("a"), revision: 2, transfer: aTransfer("t") }, [aPart(1)]);
     assert.deepEqual(await first.listParts("u", "a"), [aPart(1)]);
     assert.deepEqual(await first.commit([{ before: aFile("a"), after: { ...aFile("a"), revision: 2 } }]), ["conflict"]);

@@ -125,6 +125,7 @@ export class MemoryStateStore implements StateStore {
 
   async claim(request: ClaimRequest): Promise<FileRecord[]> {
     await this.#turn();
+    if (this.state.uploads.get(request.uploadId)?.state !== request.uploadState) return [];
     const files = this.#files(request.uploadId);
     const due = [...first(request.limit, files.due(Number.NEGATIVE_INFINITY, request.now))];
     const farOff = files.due(Math.max(request.now, request.horizon) + 1, Number.POSITIVE_INFINITY);

@@ -3,7 +3,7 @@ import { FILE_CODE } from "../states.ts";
 /**
  * Files are clustered by upload and path, so that a scan reads them as they lie on disk. Claims read `files_pending`;
  * rescues and listings by state read `files_by_state`, which costs 4 µs over a file's life and saves reading a million
- * rows to find ten. `key_hash` is null, and out of its index, until somebody asks for a key (see FileTable.findByKey).
+ * rows to find ten. `key_hash` is null, and out of its index, until somebody asks for a key (see KeyHashes).
  * Nanosecond times are split into seconds and nanoseconds: both are plain numbers, which spares BigInt in every row and
  * leaves room for years after 2262. Evidence that equals the file's own key, size or fingerprint is null.
  */

@@ -1,4 +1,5 @@
 import { initial } from "./0001-initial.ts";
+import { failedDue } from "./0002-failed-due.ts";
 
 /** In order; `user_version` of a database is how many have run. A released migration is never edited. */
-export const MIGRATIONS: readonly string[] = [initial];
+export const MIGRATIONS: readonly string[] = [initial, failedDue];
