@@ -1,7 +1,7 @@
 import { InputError, type Reason } from "./errors.ts";
 
 /** S3's limit on an object key, in UTF-8 bytes (Amazon S3 User Guide, "Naming Amazon S3 objects"). */
-export const MAX_KEY_BYTES = 1024;
+const MAX_KEY_BYTES = 1024;
 
 const PLACEHOLDERS = ["id", "path", "dir", "name", "ext", "yyyy", "mm", "dd"] as const;
 type Placeholder = (typeof PLACEHOLDERS)[number];

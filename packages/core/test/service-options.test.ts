@@ -30,7 +30,7 @@ test("defaults are filled in, and every service has its own name", () => {
 test("what is given stays", () => {
   const options = resolveOptions({ ...stores, owner: "me", stabilityThreshold: 0, retry: { attempts: 1 } });
   expect(options).toMatchObject({
-    owner: "me",
+    owner: expect.stringMatching(/^me#.{36}$/),
     stabilityThreshold: 0,
     retry: { attempts: 1, baseMs: 1_000, capMs: 60_000 },
   });
