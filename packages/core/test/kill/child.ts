@@ -16,9 +16,13 @@ export class Child {
   #errors = "";
   #over = false;
 
-  constructor(program: string, args: readonly string[]) {
+  /** @param compileCache a folder where compiled sources are kept; more than halves the time to start */
+  constructor(program: string, args: readonly string[], compileCache?: string) {
     const flags = ["--conditions=@bucketline/source", "--disable-warning=ExperimentalWarning"];
-    this.#process = spawn(process.execPath, [...flags, program, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    this.#process = spawn(process.execPath, [...flags, program, ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...(compileCache !== undefined && { NODE_COMPILE_CACHE: compileCache }) },
+    });
     const { stdout, stderr } = this.#process;
     if (stdout) createInterface({ input: stdout }).on("line", (line) => this.#notice(line));
     stderr?.setEncoding("utf8").on("data", (text: string) => {
@@ -32,6 +36,11 @@ export class Child {
         resolve({ code, signal });
       });
     });
+  }
+
+  /** What it printed so far. */
+  get lines(): readonly string[] {
+    return this.#lines;
   }
 
   /** What it wrote to stderr so far. */

@@ -5,9 +5,9 @@ import type { RequestRecord } from "@bucketline/s3-sandbox";
 const CHUNK = Buffer.alloc(1024 * 1024);
 const LOOK_EVERY_MS = 2;
 
-/** The sandbox's request log, read as it grows: every finished request, in the order in which they finished. */
-export class RequestLog {
-  readonly records: RequestRecord[] = [];
+/** JSON lines, read as they are written. The sandbox's request log has every finished request in the order in which they finished. */
+export class RequestLog<Line = RequestRecord> {
+  readonly records: Line[] = [];
   readonly #file: number;
   #rest = "";
   #position = 0;
@@ -24,8 +24,14 @@ export class RequestLog {
       this.#position += length;
       const lines = (this.#rest + CHUNK.toString("utf8", 0, length)).split("\n");
       this.#rest = lines.pop() ?? "";
-      for (const line of lines) this.records.push(JSON.parse(line) as RequestRecord);
+      for (const line of lines) this.records.push(JSON.parse(line) as Line);
     }
+  }
+
+  /** Hands over what has been read, and forgets it. */
+  take(): Line[] {
+    this.read();
+    return this.records.splice(0);
   }
 
   /**

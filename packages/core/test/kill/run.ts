@@ -1,58 +1,70 @@
-// Kills an upload of real size on its way and says what that cost:
-//   node --conditions=@bucketline/source packages/core/test/kill/run.ts --count 5 --big-mib 300 --small 2000
+// Kills real processes and says in one line what that led to.
+//
+//   npm run kills -- --count 1000 [--seed 7] [--abreast 2]
+//     watched uploads of folders that keep changing, killed at every failpoint in turn, at random moments and in recovery
+//   npm run kills -- --mode big --count 5 --big-mib 300 --small 2000
+//     one upload of real size, killed at equal stretches of its work
 
 import { parseArgs } from "node:util";
-import { IN_FLIGHT_BYTES, uploadWithKills } from "./kills.ts";
-import { readOutcome } from "./outcome.ts";
-import { readSendings } from "./sendings.ts";
-import { Trial } from "./trial.ts";
+import { killBigUpload } from "./big-file.ts";
+import { campaign, countWrongs, WRONGS } from "./campaign.ts";
 
 const MIB = 1024 * 1024;
+const SHOW_EVERY = 100;
 const { values } = parseArgs({
   options: {
-    count: { type: "string", default: "5" },
-    "big-mib": { type: "string", default: "300" },
-    small: { type: "string", default: "2000" },
+    mode: { type: "string" },
+    count: { type: "string" },
+    seed: { type: "string" },
+    abreast: { type: "string", default: "2" },
+    "big-mib": { type: "string" },
+    small: { type: "string" },
   },
 });
-const kills = whole("count", values.count);
-const spec = { smallFiles: whole("small", values.small), bigBytes: whole("big-mib", values["big-mib"]) * MIB };
+const mode = values.mode ?? (values["big-mib"] || values.small ? "big" : "failpoints");
+if (mode === "big") await runBig();
+else if (mode === "failpoints") await runFailpoints();
+else throw new Error(`--mode is "failpoints" or "big", not ${JSON.stringify(mode)}.`);
 
-const trial = await Trial.open(spec);
-try {
-  await report(trial);
-} finally {
-  await trial.close();
+async function runBig(): Promise<void> {
+  const { count = "5", small = "2000", "big-mib": mib = "300" } = values;
+  const spec = { smallFiles: whole("small", small), bigBytes: whole("big-mib", mib) * MIB };
+  const { good, line } = await killBigUpload(whole("count", count), spec);
+  end(good, line);
 }
 
-async function report(trial: Trial): Promise<void> {
-  const sourceBytes = trial.files.reduce((sum, { size }) => sum + size, 0);
-  const killed = await uploadWithKills(trial, kills);
-  const sent = readSendings(trial.log.records);
-  const outcome = await readOutcome(trial);
-
-  const again = sent.bytes - sourceBytes;
-  const bound = killed * IN_FLIGHT_BYTES;
-  const { needless, overlapped, begun, aborted } = sent;
-  const same = trial.files.length - outcome.wrong.length;
-  const good =
-    killed === kills &&
-    same === outcome.objects &&
-    outcome.state === "COMPLETED" &&
-    [...outcome.wrong, ...outcome.strange, ...outcome.multiparts, ...outcome.disagreeing, ...needless].length === 0 &&
-    begun === 1 + aborted.length &&
-    again <= bound;
-  process.stdout.write(
-    `${good ? "good" : "BAD"}: ${killed} kills, ${same} of ${trial.files.length} objects the same by SHA-256, ` +
-      `${outcome.multiparts.length} multipart uploads left, ${begun} begun, ${needless.length} finished parts or files sent again ` +
-      `(${overlapped.length} stored after the next process had asked), ${sent.cut} requests cut off, ` +
-      `${again} of ${sourceBytes} bytes sent again (bound ${bound}), ledger ${outcome.state}\n`,
+async function runFailpoints(): Promise<void> {
+  const kills = whole("count", values.count ?? "200");
+  const seed = whole("seed", values.seed ?? String((Date.now() % 999_983) + 1));
+  process.stdout.write(`seed ${seed}; --seed ${seed} repeats the order of kills and changes\n`);
+  let shown = 0;
+  const onRest = (killed: number) => {
+    if (killed < shown + SHOW_EVERY || killed >= kills) return;
+    shown = killed;
+    process.stdout.write(`${killed} of ${kills} killed\n`);
+  };
+  const tally = await campaign({ kills, seed, abreast: whole("abreast", values.abreast), onRest });
+  for (const kind of WRONGS) for (const wrong of tally[kind]) process.stdout.write(`${kind}: ${wrong}\n`);
+  const { killed, rests, failpoints, random, recovery, lost, untrue, orphans, mixed, needless } = tally;
+  const reached = [...failpoints.values()].filter((times) => times > 0).length;
+  const missed = [...failpoints].filter(([, times]) => times === 0).map(([name]) => name);
+  end(
+    countWrongs(tally) === 0 && killed === kills,
+    `${killed} killed: ${killed - random - recovery} at ${reached} of ${reached + missed.length} failpoints, ` +
+      `${random} at random moments, ${recovery} in recovery; ${rests} rests, ${tally.compared} files compared, ` +
+      `${tally.appeared} objects seen to appear; ${lost.length} lost, ${untrue.length} untrue, ${orphans.length} orphans, ` +
+      `${mixed.length} mixed, ${needless.length} sent again needlessly, ${tally.overlapped} in flight at a kill and sent again; ` +
+      `seed ${seed}`,
   );
+}
+
+function end(good: boolean, line: string): void {
+  process.stdout.write(`kills: ${good ? "good" : "BAD"}, ${line}\n`);
   if (!good) process.exitCode = 1;
 }
 
 function whole(name: string, text: string): number {
-  if (!/^[1-9]\d{0,6}$/.test(text))
+  if (!/^[1-9]\d{0,8}$/.test(text))
     throw new Error(`--${name} takes a whole number from 1, not ${JSON.stringify(text)}.`);
   return Number(text);
 }

@@ -52,7 +52,7 @@ async function writeBig(absolute: string, size: number): Promise<SourceFile> {
   return { path: BIG_FILE, size, sha256: hash.digest("hex") };
 }
 
-function keyStream(seed: string): (length: number) => Buffer {
+export function keyStream(seed: string): (length: number) => Buffer {
   const key = createHash("sha256").update(seed).digest().subarray(0, 16);
   const cipher = createCipheriv("aes-128-ctr", key, Buffer.alloc(16));
   return (length) => cipher.update(BLOCK.subarray(0, length));

@@ -7,8 +7,9 @@ import { Child } from "./child.ts";
 import { RequestLog } from "./request-log.ts";
 import { type SourceFile, type SourceSpec, writeSource } from "./source.ts";
 
-const SANDBOX = fileURLToPath(new URL("sandbox.ts", import.meta.url));
+export const SANDBOX = fileURLToPath(new URL("sandbox.ts", import.meta.url));
 const UPLOADER = fileURLToPath(new URL("uploader.ts", import.meta.url));
+export const VICTIM = fileURLToPath(new URL("victim.ts", import.meta.url));
 
 export const CHUNK_SIZE = 5 * 1024 * 1024;
 export const CONCURRENCY = 5;
@@ -31,10 +32,15 @@ export type Unanswered = readonly Pick<FaultOptions, "operation" | "key" | "part
 
 /** What the sandbox is told. */
 export interface SandboxOrder {
-  readonly directory: string;
+  /** Where it keeps its contents. Default: in memory. */
+  readonly directory?: string;
   readonly requestLog: string;
   readonly bucket: string;
-  readonly unanswered: Unanswered;
+  readonly unanswered?: Unanswered;
+  /** File that gets a `HeaderNote` per request. */
+  readonly headerNotes?: string;
+  /** Bytes. */
+  readonly minPartSize?: number;
 }
 
 /** A source folder, a sandbox in a process of its own, and uploaders that come and go. */
