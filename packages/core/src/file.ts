@@ -187,11 +187,18 @@ function fileChange(file: FileRecord, action: FileAction): Partial<FileRecord> {
         ...factsOf(action.facts),
         key: action.key,
         nextAttemptAt: action.nextAttemptAt,
-        attempts: 0,
+        // An attempt that died may have sent these very bytes: the next one has to look first.
+        attempts: file.state === "PENDING" ? Math.min(file.attempts, 1) : 0,
         reason: null,
       };
     case "disproved":
-      return { attempts: 0, nextAttemptAt: 0, reason: action.reason, evidence: null };
+      return {
+        // An attempt that died may have sent these very bytes: the next one has to look first.
+        attempts: file.state === "PENDING" ? Math.min(file.attempts, 1) : 0,
+        nextAttemptAt: 0,
+        reason: action.reason,
+        evidence: null,
+      };
     case "requeue":
       return { attempts: 0, nextAttemptAt: 0, reason: null };
     case "skip":

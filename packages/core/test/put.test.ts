@@ -62,3 +62,36 @@ test("the same bytes, put there by somebody else, are not taken for our lost wri
   await process.upload();
   expect(world.store.object(BUCKET, "u/a")?.token).not.toBe("theirs");
 });
+
+test("bytes that a dead process sent before the scan knew them are not sent again", async () => {
+  world.write("a", "scanned");
+  const first = world.boot({ stabilityThreshold: 0, monitorInterval: 1_000 });
+  afterReading(first, () => {});
+  const dies = first.objects.inject({
+    method: "putObject",
+    run: async ({ proceed }) => {
+      await proceed();
+      first.kill();
+      return await new Promise<never>(() => {});
+    },
+  });
+  // The file moves on between the scan and its turn: what is sent is not what the ledger has seen.
+  first.state.inject({
+    method: "claim",
+    times: Number.POSITIVE_INFINITY,
+    run: ({ proceed }) => {
+      if (world.volume.readFileSync(`${SOURCE}/a`, "utf8") === "scanned" && world.files().length > 0)
+        world.write("a", "sent");
+      return proceed();
+    },
+  });
+  await first.service.start();
+  await first.service.register({ id: "u", sourceFolder: SOURCE, bucket: BUCKET });
+  await world.until(() => dies.fired === 1 && "u/a" in world.bucket());
+  expect(world.bucket()).toEqual({ "u/a": "sent" });
+  const second = world.boot({ stabilityThreshold: 0, monitorInterval: 1_000 });
+  await second.service.start();
+  await world.until(second.service.finished("u"));
+  await second.expectFile("a", { state: "UPLOADED" });
+  expect(second.calls("putObject")).toBe(1);
+});
