@@ -90,8 +90,11 @@ test("bytes that a dead process sent before the scan knew them are not sent agai
   await world.until(() => dies.fired === 1 && "u/a" in world.bucket());
   expect(world.bucket()).toEqual({ "u/a": "sent" });
   const second = world.boot({ stabilityThreshold: 0, monitorInterval: 1_000 });
+  // The scan comes first: it sees a file that is other than the ledger knows.
+  second.state.inject({ method: "claim", times: Number.POSITIVE_INFINITY, delayMs: 1_500 });
   await second.service.start();
   await world.until(second.service.finished("u"));
+  expect(second.named("file:changed")).toMatchObject([{ path: "a" }]);
   await second.expectFile("a", { state: "UPLOADED" });
   expect(second.calls("putObject")).toBe(1);
 });
