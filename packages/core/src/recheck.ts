@@ -1,7 +1,8 @@
 import { type Checksum, crc32Of, formatCrc32 } from "./checksum.ts";
-import { ObjectStoreError, SourceError } from "./errors.ts";
+import { SourceError } from "./errors.ts";
 import type { Evidence } from "./file.ts";
 import { checkUntouched, type FileTask, type Source } from "./transfer.ts";
+import { lookAtObject } from "./verify.ts";
 
 /**
  * A file whose inode or ctime moved while size and mtime stayed may be untouched (chmod, a copy put in place) or
@@ -24,10 +25,7 @@ export async function sameAsUploaded(task: FileTask, source: Source): Promise<Ev
 
 /** A later write of ours may have arrived without being recorded before its process died. */
 async function stillStands(task: FileTask, evidence: Evidence): Promise<boolean> {
-  const object = await task.context.objects.headObject(task.address).catch((failure: unknown) => {
-    if (failure instanceof ObjectStoreError && failure.kind === "denied") return undefined;
-    throw failure;
-  });
+  const object = await lookAtObject(task);
   if (!object || object.etag !== evidence.etag || object.size !== evidence.size) return false;
   return object.checksum === undefined || object.checksum === evidence.checksum;
 }

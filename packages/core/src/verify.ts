@@ -17,11 +17,16 @@ function isOurs(task: FileTask, object: ObjectFacts, source: Source, checksum: C
  * may write but not look, there is none.
  */
 export async function findOurs(task: FileTask, source: Source, checksum: Checksum): Promise<WriteReceipt | undefined> {
-  const object = await task.context.objects.headObject(task.address).catch((failure: unknown) => {
+  const object = await lookAtObject(task);
+  return object && isOurs(task, object, source, checksum) ? object : undefined;
+}
+
+/** Facts of the object that has the file's key; undefined when there is none, or when we may not look. */
+export function lookAtObject(task: FileTask): Promise<ObjectFacts | undefined> {
+  return task.context.objects.headObject(task.address).catch((failure: unknown) => {
     if (failure instanceof ObjectStoreError && failure.kind === "denied") return undefined;
     throw failure;
   });
-  return object && isOurs(task, object, source, checksum) ? object : undefined;
 }
 
 /**

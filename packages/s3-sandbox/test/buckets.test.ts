@@ -5,8 +5,6 @@ import {
   DeleteObjectCommand,
   DeleteObjectsCommand,
   GetBucketLocationCommand,
-  GetObjectCommand,
-  type GetObjectCommandInput,
   GetObjectTaggingCommand,
   PutObjectCommand,
   type PutObjectCommandInput,
@@ -32,10 +30,6 @@ afterAll(async () => {
 
 const put = (Key: string, extra: Partial<PutObjectCommandInput> = {}) =>
   s3.send(new PutObjectCommand({ Bucket, Key, Body: "0123456789", ...extra }));
-const _get = (Key: string, extra: Partial<GetObjectCommandInput> = {}) =>
-  s3.send(new GetObjectCommand({ Bucket, Key, ...extra }));
-const _text = async (answer: Promise<{ Body?: { transformToString(): Promise<string> } }>) =>
-  (await answer).Body!.transformToString();
 
 describe("deleting", () => {
   test("is silent about what is not there; a batch wants a digest and can be quiet", async () => {
