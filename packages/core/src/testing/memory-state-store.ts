@@ -1,7 +1,10 @@
 import { StateStoreError } from "../errors.ts";
-import type { FileRecord, FinishedPart } from "../file.ts";
+import { type FileRecord, type FinishedPart, isCurrent } from "../file.ts";
+import { claimable, MemoryFiles } from "../memory/memory-files.ts";
+import { MemoryState } from "../memory/memory-state.ts";
 import type { Clock } from "../ports/clock.ts";
 import type {
+  ChangeHint,
   ChangeOutcome,
   ClaimRequest,
   Counters,
@@ -9,17 +12,26 @@ import type {
   FilePage,
   RescueRequest,
   StateStore,
+  Unsubscribe,
   UploadPage,
 } from "../ports/state-store.ts";
 import type { UploadRecord } from "../upload.ts";
-import { MemoryFiles, MemoryState } from "./memory-state.ts";
 
 export interface MemoryStateStoreOptions {
   /** Its monotonic time drives the leases. */
   readonly clock: Pick<Clock, "monotonic">;
   /** State to share with other stores, or to find again after a simulated death. Default: a new, empty one. */
   readonly state?: MemoryState | undefined;
+  /** Offers `subscribe`, and tells the other stores of the same state. Default: false. */
+  readonly hints?: boolean | undefined;
 }
+
+interface HintListener {
+  readonly by: MemoryStateStore;
+  readonly listener: (hint: ChangeHint) => void;
+}
+
+const LISTENERS = new WeakMap<MemoryState, Set<HintListener>>();
 
 /**
  * A StateStore in memory, for tests and simulations: every guarantee of the port but durability, which reaches as far as
@@ -27,12 +39,21 @@ export interface MemoryStateStoreOptions {
  */
 export class MemoryStateStore implements StateStore {
   readonly state: MemoryState;
+  readonly subscribe?: (listener: (hint: ChangeHint) => void) => Unsubscribe;
   readonly #clock: Pick<Clock, "monotonic">;
   #isOpen = false;
 
   constructor(options: MemoryStateStoreOptions) {
     this.state = options.state ?? new MemoryState();
     this.#clock = options.clock;
+    if (options.hints) {
+      this.subscribe = (listener) => {
+        const heard: HintListener = { by: this, listener };
+        const listeners = LISTENERS.get(this.state) ?? new Set();
+        LISTENERS.set(this.state, listeners.add(heard));
+        return () => void listeners.delete(heard);
+      };
+    }
   }
 
   async open(): Promise<void> {
@@ -50,6 +71,7 @@ export class MemoryStateStore implements StateStore {
     if (this.state.uploads.has(upload.id)) return false;
     this.state.uploads.set(upload.id, upload);
     this.state.files.set(upload.id, new MemoryFiles());
+    this.#hint(upload.id);
     return true;
   }
 
@@ -60,20 +82,14 @@ export class MemoryStateStore implements StateStore {
 
   async listUploads(page: UploadPage): Promise<UploadRecord[]> {
     await this.#turn();
-    const uploads = [...this.state.uploads.values()];
-    const last = page.after === undefined ? -1 : uploads.findIndex((upload) => upload.id === page.after);
-    if (page.after !== undefined && last === -1) return [];
-    return uploads
-      .slice(last + 1)
-      .filter((upload) => page.states === undefined || page.states.includes(upload.state))
-      .filter((upload) => !page.cleanupDue || upload.cleanupDue)
-      .slice(0, Math.max(0, page.limit));
+    return this.state.listUploads(page);
   }
 
   async updateUpload(before: UploadRecord, after: UploadRecord): Promise<boolean> {
     await this.#turn();
     if (this.state.uploads.get(before.id)?.revision !== before.revision) return false;
     this.state.uploads.set(before.id, after);
+    this.#hint(before.id);
     return true;
   }
 
@@ -84,15 +100,7 @@ export class MemoryStateStore implements StateStore {
 
   async listFiles(uploadId: string, page: FilePage): Promise<FileRecord[]> {
     await this.#turn();
-    const found: FileRecord[] = [];
-    if (page.limit <= 0) return found;
-    for (const file of this.#files(uploadId).after(page.after)) {
-      if (page.states !== undefined && !page.states.includes(file.state)) continue;
-      if (page.withTransfer && file.transfer === null) continue;
-      if (page.dueBy !== undefined && file.nextAttemptAt > page.dueBy) continue;
-      if (found.push(file) === page.limit) break;
-    }
-    return found;
+    return this.#files(uploadId).list(page);
   }
 
   async findFileByKey(uploadId: string, key: string): Promise<FileRecord | undefined> {
@@ -115,9 +123,10 @@ export class MemoryStateStore implements StateStore {
     await this.#turn();
     const orphan = changes.find(({ after }) => !this.state.files.has(after.uploadId));
     if (orphan) throw new StateStoreError("UPLOAD_NOT_FOUND", `There is no upload ${orphan.after.uploadId}.`);
+    for (const uploadId of new Set(changes.map(({ after }) => after.uploadId))) this.#hint(uploadId);
     return changes.map(({ before, after, parts }) => {
       const files = this.#files(after.uploadId);
-      if (files.get(after.path)?.revision !== before?.revision) return "conflict";
+      if (!isCurrent(before, files.get(after.path))) return "conflict";
       files.put(after, parts);
       return "applied";
     });
@@ -126,16 +135,12 @@ export class MemoryStateStore implements StateStore {
   async claim(request: ClaimRequest): Promise<FileRecord[]> {
     await this.#turn();
     if (this.state.uploads.get(request.uploadId)?.state !== request.uploadState) return [];
-    const files = this.#files(request.uploadId);
-    const due = [...first(request.limit, files.due(Number.NEGATIVE_INFINITY, request.now))];
-    const farOff = files.due(Math.max(request.now, request.horizon) + 1, Number.POSITIVE_INFINITY);
-    return this.#writeAll([...due, ...first(request.limit - due.length, farOff)], request.take);
+    return this.#writeAll(claimable(this.#files(request.uploadId), request), request.take);
   }
 
   async nextDue(uploadId: string): Promise<number | undefined> {
     await this.#turn();
-    const [file] = first(1, this.#files(uploadId).due(Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY));
-    return file?.nextAttemptAt;
+    return this.#files(uploadId).nextDue();
   }
 
   async heartbeat(owner: string, leaseMs: number): Promise<void> {
@@ -162,6 +167,11 @@ export class MemoryStateStore implements StateStore {
     this.state.leases.delete(owner);
   }
 
+  async isAlive(owner: string): Promise<boolean> {
+    await this.#turn();
+    return this.state.isAlive(owner, this.#clock.monotonic());
+  }
+
   /** All or nothing: what `next` throws comes before the first write. */
   #writeAll(files: readonly FileRecord[], next: (file: FileRecord) => FileRecord): FileRecord[] {
     const after = files.map((file) => next(file));
@@ -169,21 +179,18 @@ export class MemoryStateStore implements StateStore {
     return after;
   }
 
+  /** To the others, and not before this call has returned to its caller. */
+  #hint(uploadId: string): void {
+    for (const { by, listener } of LISTENERS.get(this.state) ?? [])
+      if (by !== this) queueMicrotask(() => listener({ uploadId }));
+  }
+
   #files(uploadId: string): MemoryFiles {
-    return this.state.files.get(uploadId) ?? new MemoryFiles();
+    return this.state.filesOf(uploadId);
   }
 
   async #turn(): Promise<void> {
     await Promise.resolve();
     if (!this.#isOpen) throw new StateStoreError("STATE_CLOSED", "The state store is not open. Open it first.");
-  }
-}
-
-function* first<T>(limit: number, items: Iterable<T>): Iterable<T> {
-  if (limit <= 0) return;
-  let left = limit;
-  for (const item of items) {
-    yield item;
-    if (--left === 0) return;
   }
 }

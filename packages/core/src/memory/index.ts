@@ -1,0 +1,3 @@
+export { Draft, type RecordWrite } from "./draft.ts";
+export { MemoryFiles } from "./memory-files.ts";
+export { MemoryState } from "./memory-state.ts";

@@ -1,0 +1,1 @@
+export { JsonStateStore, type JsonStateStoreOptions } from "./store.ts";

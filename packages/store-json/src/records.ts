@@ -1,0 +1,56 @@
+import { FILE_STATES, type FileRecord, type FinishedPart, UPLOAD_STATES, type UploadRecord } from "@bucketline/core";
+import type { RecordWrite } from "@bucketline/core/memory";
+
+/** A file and its parts, as one JSON object. `JSON.stringify` writes any string exactly, lone surrogates as escapes. */
+export function fileToJson(file: FileRecord, parts?: readonly FinishedPart[]): object {
+  const plain = { ...file, mtimeNs: String(file.mtimeNs) };
+  return parts && parts.length > 0 ? { ...plain, parts } : plain;
+}
+
+export function writeToJson(write: RecordWrite): object {
+  return "file" in write ? { file: fileToJson(write.file, write.parts) } : { upload: write.upload };
+}
+
+/** As the functions above wrote it, once it has been looked at. */
+type FileJson = Omit<FileRecord, "mtimeNs"> & { readonly mtimeNs: string; readonly parts?: readonly FinishedPart[] };
+
+/** Reads back what the functions above wrote. Throws an Error that says what is wrong. */
+export class RecordReader {
+  /** One string per upload instead of one per file. */
+  readonly #ids = new Map<string, string>();
+
+  upload(value: unknown): { readonly upload: UploadRecord } {
+    const { id, state, revision, spec } = object(value) as Partial<UploadRecord>;
+    const sound = typeof id === "string" && isOneOf(UPLOAD_STATES, state) && typeof revision === "number";
+    if (!sound || typeof spec !== "object") throw new Error("not an upload");
+    this.#ids.set(id, id);
+    return { upload: value as UploadRecord };
+  }
+
+  file(value: unknown): { readonly file: FileRecord; readonly parts: readonly FinishedPart[] | undefined } {
+    const seen = object(value) as Readonly<Record<keyof FileJson, unknown>>;
+    const sound =
+      [seen.path, seen.key, seen.fingerprint, seen.mtimeNs].every((text) => typeof text === "string") &&
+      [seen.size, seen.revision, seen.fence, seen.nextAttemptAt].every((number) => typeof number === "number") &&
+      (seen.parts === undefined || Array.isArray(seen.parts));
+    if (!sound || !isOneOf(FILE_STATES, seen.state)) throw new Error("not a file");
+    const { parts, ...file } = value as FileJson;
+    const uploadId = this.#ids.get(file.uploadId);
+    if (uploadId === undefined) throw new Error("a file of an upload that is not there");
+    return { file: { ...file, uploadId, mtimeNs: BigInt(file.mtimeNs) }, parts };
+  }
+
+  write(value: unknown): RecordWrite {
+    const { upload, file } = object(value) as { readonly upload?: unknown; readonly file?: unknown };
+    return upload === undefined ? this.file(file) : this.upload(upload);
+  }
+}
+
+function object(value: unknown): object {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("not a record");
+  return value;
+}
+
+function isOneOf(names: readonly string[], value: unknown): boolean {
+  return names.some((name) => name === value);
+}
