@@ -1,0 +1,2 @@
+export type { PostgresStateStoreOptions } from "./options.ts";
+export { PostgresStateStore } from "./store.ts";

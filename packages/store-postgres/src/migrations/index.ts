@@ -1,0 +1,10 @@
+import { INITIAL_TABLES, initial } from "./0001-initial.ts";
+
+/** Takes the quoted name of the schema. */
+export type Migration = (schema: string) => string;
+
+/** In order; `ledger.version` is how many have run. A released migration is never edited. */
+export const MIGRATIONS: readonly Migration[] = [initial];
+
+/** What the latest version has. */
+export const TABLES: readonly string[] = INITIAL_TABLES;

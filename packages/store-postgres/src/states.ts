@@ -1,0 +1,33 @@
+import { type FileState, StateStoreError, type UploadState } from "@bucketline/core";
+
+/** How file states are written. Numbers are part of the schema: new states get new numbers. */
+export const FILE_CODE: Readonly<Record<FileState, number>> = {
+  PENDING: 0,
+  IN_PROGRESS: 1,
+  UPLOADED: 2,
+  FAILED: 3,
+  SKIPPED: 4,
+  REMOVED: 5,
+};
+
+/** How upload states are written. The same rule holds. */
+export const UPLOAD_CODE: Readonly<Record<UploadState, number>> = {
+  PENDING: 0,
+  IN_PROGRESS: 1,
+  COMPLETED: 2,
+  FAILED: 3,
+  PAUSED: 4,
+  CANCELLED: 5,
+};
+
+export const fileStateOf = reader(FILE_CODE);
+export const uploadStateOf = reader(UPLOAD_CODE);
+
+function reader<State extends string>(codes: Readonly<Record<State, number>>): (code: number) => State {
+  const names = new Map(Object.entries<number>(codes).map(([name, code]) => [code, name as State]));
+  return (code) => {
+    const name = names.get(code);
+    if (name !== undefined) return name;
+    throw new StateStoreError("STATE_CORRUPT", `The state store has a state numbered ${code}, which does not exist.`);
+  };
+}
