@@ -20,6 +20,7 @@ function everyCall(store: ObjectStore, target: Target): Record<string, () => Pro
     checkBucket: () => store.checkBucket(target),
     putObject: () => store.putObject({ ...write, body, checksum }),
     putStream: () => store.putStream({ ...write, body: oneChunk(), partSize }),
+    deleteObject: () => store.deleteObject({ ...target, ifMatch: parts[0]?.etag ?? "" }),
     headObject: () => store.headObject(target),
     listObjects: async () => {
       for await (const _ of store.listObjects({ ...target, prefix: target.key }));

@@ -1,10 +1,15 @@
 import type { ConformanceCase } from "../case.ts";
+import { capabilityCases } from "./capabilities.ts";
+import { conditionCases } from "./conditions.ts";
+import { deleteCases } from "./delete.ts";
 import { errorCases } from "./errors.ts";
 import type { ObjectStoreCases, ObjectStoreHarness } from "./harness.ts";
 import { keyCases } from "./keys.ts";
 import { listingCases } from "./listing.ts";
 import { multipartCases } from "./multipart.ts";
+import { pagingCases } from "./paging.ts";
 import { putCases } from "./put.ts";
+import { settingCases } from "./settings.ts";
 import { streamCases } from "./streams.ts";
 
 export type { ObjectStoreHarness, ReadObject } from "./harness.ts";
@@ -15,13 +20,21 @@ export interface ObjectStoreSuite {
 }
 
 const GROUPS: Readonly<Record<string, ObjectStoreCases>> = {
+  capabilities: capabilityCases,
   put: putCases,
+  delete: deleteCases,
+  settings: settingCases,
   keys: keyCases,
   listing: listingCases,
   multipart: multipartCases,
+  conditions: conditionCases,
+  paging: pagingCases,
   stream: streamCases,
   errors: errorCases,
 };
+
+/** Their cases make a thousand requests and more. */
+const SLOW: readonly string[] = ["paging"];
 
 /**
  * What every ObjectStore must pass, whatever it talks to. What a store does not offer, its capabilities say. Each case
@@ -31,6 +44,7 @@ export function objectStoreCases({ open }: ObjectStoreSuite): ConformanceCase[] 
   return Object.entries(GROUPS).flatMap(([group, cases]) =>
     Object.entries(cases).map(([name, check]) => ({
       name: `${group}: ${name}`,
+      slow: SLOW.includes(group),
       run: async () => {
         const harness = await open();
         try {

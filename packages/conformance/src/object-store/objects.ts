@@ -88,6 +88,15 @@ export function joined(...pieces: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(Buffer.concat(pieces));
 }
 
+/** A multipart upload of two parts, both sent, that waits to be completed. */
+export async function twoParts(harness: ObjectStoreHarness, name: string) {
+  const begun = await begin(harness, name);
+  const first = someBytes(harness.store.capabilities.minPartSize, 1);
+  const second = someBytes(1234, 2);
+  const parts = [await sendPart(harness.store, begun, 1, first), await sendPart(harness.store, begun, 2, second)];
+  return { begun, parts, first, second, whole: joined(first, second) };
+}
+
 /** A receipt names the ETag without quotes; a checksum, when there is one, is ours. */
 export function checkReceipt(store: ObjectStore, receipt: WriteReceipt, checksum: Checksum): void {
   assert.match(receipt.etag, /^[^"]+$/, "an ETag comes without quotes");
@@ -134,4 +143,15 @@ export async function openMultiparts(store: ObjectStore, bucket: string, prefix:
   for await (const { key, multipartId } of store.listMultiparts({ bucket, prefix }))
     found.push({ bucket, key, multipartId });
   return found;
+}
+
+const AT_ONCE = 32;
+
+/** Does it for every item, several at a time. */
+export async function manyAtOnce<T>(items: readonly T[], work: (item: T) => Promise<unknown>): Promise<void> {
+  const waiting = [...items].reverse();
+  const lane = async () => {
+    for (let item = waiting.pop(); item !== undefined; item = waiting.pop()) await work(item);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, lane));
 }

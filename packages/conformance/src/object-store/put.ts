@@ -113,23 +113,31 @@ export const putCases: ObjectStoreCases = {
     await checkObject(harness, request.key, { bytes: window, token: request.token });
   },
 
-  "settings are kept with the object": async (harness) => {
-    const metadata = {
-      plain: "a value",
-      "with-dash": "ünïcödé ☃ 🗻",
-      spaces: "  kept  ",
-      long: "é".repeat(100),
-      odd: "=?UTF-8?B?4pg=?=",
-    };
-    const settings = { contentType: "text/csv; charset=utf-8", cacheControl: "max-age=60", metadata };
-    const request = putRequest(harness, "a", textBytes("a,b"), { settings });
+  "another handle sees a put at once": async (harness) => {
+    const other = await harness.another();
+    const request = putRequest(harness, "a", someBytes(1_000));
     await harness.store.putObject(request);
-    await checkObject(harness, request.key, { bytes: request.body, token: request.token });
-    const stored = await harness.read?.(request.key);
-    if (!stored) return;
-    assert.equal(stored.contentType, settings.contentType);
-    assert.equal(stored.cacheControl, settings.cacheControl);
-    for (const [name, value] of Object.entries(metadata)) assert.equal(stored.metadata?.[name], value);
+    await checkObject({ ...harness, store: other }, request.key, { bytes: request.body, token: request.token });
+    const second = putRequest(harness, "a", someBytes(2_000), { token: "2" });
+    await other.putObject(second);
+    await checkObject(harness, request.key, { bytes: second.body, token: "2" });
+  },
+
+  "a put that is aborted on its way gives the signal's reason, or is done": async (harness) => {
+    const reason = new Error("stop");
+    for (let turns = 0; turns < 5; turns++) {
+      const stop = new AbortController();
+      const request = putRequest(harness, `${turns}`, someBytes(100_000, turns + 1), { signal: stop.signal });
+      const put = harness.store.putObject(request).then(
+        () => "done",
+        (error: unknown) => error,
+      );
+      for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+      stop.abort(reason);
+      const outcome = await put;
+      if (outcome === "done") await checkObject(harness, request.key, { bytes: request.body, token: request.token });
+      else assert.equal(outcome, reason);
+    }
   },
 
   "a token comes back as it was, whatever it is": async (harness) => {

@@ -7,7 +7,7 @@ import {
   anUpload,
   aPart,
   aTransfer,
-  FAR,
+  claim,
   insert,
   listAll,
   NOW,
@@ -29,6 +29,7 @@ export const commitCases: StateStoreCases = {
       revision: 41,
       attempts: 3,
       nextAttemptAt: NOW + 60_000,
+      unstableSince: NOW - 3,
       owner: "host-1:worker 2",
       fence: 17,
       reason: { code: "STORE_THROTTLED", message: 'said "SlowDown"\n' },
@@ -53,12 +54,22 @@ export const commitCases: StateStoreCases = {
   },
 
   "a write replaces every field": async ({ store }) => {
-    const first = aFile("a", { transfer: aTransfer("t"), reason: { code: "INTEGRITY", message: "m" }, owner: "o" });
+    const first = aFile("a", {
+      ...{ transfer: aTransfer("t"), reason: { code: "INTEGRITY", message: "m" }, owner: "o", unstableSince: NOW },
+    });
     await seed(store, [first]);
     const facts = { size: 11, mtimeNs: -5n, fingerprint: "other", key: "other" };
     const second: FileRecord = {
       ...{ ...first, ...facts, revision: 2, state: "UPLOADED", owner: null, fence: 5, attempts: 9 },
-      ...{ nextAttemptAt: 77, reason: null, transfer: null, evidence: someEvidence(), createdAt: 1, updatedAt: 2 },
+      ...{
+        nextAttemptAt: 77,
+        unstableSince: null,
+        reason: null,
+        transfer: null,
+        evidence: someEvidence(),
+        createdAt: 1,
+        updatedAt: 2,
+      },
     };
     await write(store, first, second);
     assert.deepEqual(await store.getFile("u", "a"), second);
@@ -190,7 +201,7 @@ export const commitCases: StateStoreCases = {
   "a claimed file is still found by its key": async ({ store }) => {
     await seed(store, [aFile("a")]);
     await store.findFileByKey("u", "u/a");
-    await store.claim({ uploadId: "u", uploadState: "IN_PROGRESS", limit: 1, now: NOW, horizon: FAR, take: changed });
+    await claim(store, "o", 1);
     assert.equal((await store.findFileByKey("u", "u/a"))?.revision, 2);
   },
 };

@@ -53,6 +53,8 @@ function actionOf(type: FileAction["type"], random: () => number): FileAction {
     requeue: { type: "requeue" },
     skip: { type: "skip", reason: REASON, facts },
     remove: { type: "remove" },
+    deleted: { type: "deleted" },
+    disowned: { type: "disowned" },
   };
   return actions[type];
 }

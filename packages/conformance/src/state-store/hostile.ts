@@ -122,6 +122,7 @@ export const hostileCases: StateStoreCases = {
       assert.deepEqual(await store.listParts("u", file.path), [aPart(1, text)]);
       assert.deepEqual(await store.findFileByKey("u", text), next);
       await store.heartbeat(text, 60_000);
+      assert.equal(await store.isAlive(text), true, JSON.stringify(text));
     }
     assert.deepEqual(await store.rescue({ limit: 100, release: (file) => file }), [], "every owner is known by name");
   },
@@ -130,8 +131,9 @@ export const hostileCases: StateStoreCases = {
     for (const [n, text] of HOSTILE.entries()) {
       const metadata = JSON.parse(`{${JSON.stringify(text)}: "value", "__proto__": ${JSON.stringify(text)}}`);
       const plain = anUpload(`id-${n}`);
-      const spec = { ...plain.spec, sourceFolder: text, bucket: text, pattern: [text], object: { metadata } };
-      const upload: UploadRecord = { ...plain, spec, reason: { code: "INTEGRITY", message: text } };
+      const texts = { sourceFolder: text, bucket: text, pattern: [text], host: text };
+      const spec = { ...plain.spec, ...texts, object: { metadata } };
+      const upload: UploadRecord = { ...plain, spec, scanner: text, reason: { code: "INTEGRITY", message: text } };
       await store.insertUpload(upload);
       assert.deepEqual(await store.getUpload(upload.id), upload, JSON.stringify(text));
     }
@@ -185,5 +187,37 @@ export const hostileCases: StateStoreCases = {
       await write(store, file, { ...file, revision: 2, mtimeNs: -file.mtimeNs, updatedAt: NOW + 1 });
       assert.equal((await store.getFile("u", file.path))?.mtimeNs, -file.mtimeNs);
     }
+  },
+
+  "whatever is odd is exact after a restart, too": async ({ store, reopen }) => {
+    const odd = HOSTILE.map((path, n) =>
+      aFile(path, {
+        state: "IN_PROGRESS",
+        owner: path,
+        size: n === 0 ? Number.MAX_SAFE_INTEGER : 0,
+        mtimeNs: [...TIMES, ...FAR_TIMES][n % (TIMES.length + FAR_TIMES.length)] as bigint,
+        transfer: aTransfer(path, { key: path, multipartId: path }),
+      }),
+    );
+    await seed(store, odd);
+    const changed = odd.map((before) => ({
+      before,
+      after: { ...before, revision: 2 },
+      parts: [aPart(1, before.path)],
+    }));
+    assert.ok((await store.commit(changed)).every((outcome) => outcome === "applied"));
+    const metadata = JSON.parse(`{"__proto__": "value", "\\u0000": "\\ud83d\\uddfb"}`);
+    const upload = { ...anUpload("__proto__"), spec: { ...anUpload("v").spec, object: { metadata } } };
+    await store.insertUpload(upload);
+    const again = await reopen();
+    const sorted = [...HOSTILE].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    assert.deepEqual(paths(await listAll(again, { limit: 10 })), sorted);
+    for (const { after, parts } of changed) {
+      assert.deepEqual(await again.getFile("u", after.path), after, JSON.stringify(after.path));
+      assert.deepEqual(await again.listParts("u", after.path), parts);
+      assert.deepEqual(await again.findFileByKey("u", after.key), after);
+    }
+    assert.deepEqual(await again.getUpload("__proto__"), upload);
+    assert.equal((await again.counters("u")).IN_PROGRESS.bytes, Number.MAX_SAFE_INTEGER);
   },
 };

@@ -127,6 +127,36 @@ export const leaseCases: StateStoreCases = {
     assert.equal((await store.rescue({ limit: 10, release })).length, 2);
   },
 
+  "an owner lives from its heartbeat until its lease runs out": async (harness) => {
+    const { store } = harness;
+    assert.equal(await store.isAlive("o"), false, "nobody knows it");
+    await store.heartbeat("o", LONG);
+    assert.equal(await store.isAlive("o"), true);
+    await store.heartbeat("o", SHORT);
+    await passTime(harness, 50);
+    assert.equal(await store.isAlive("o"), false, "the last heartbeat decides");
+    await store.heartbeat("o", LONG);
+    assert.equal(await store.isAlive("o"), true);
+  },
+
+  "a retired owner does not live until its next heartbeat": async ({ store }) => {
+    await store.heartbeat("o", LONG);
+    await store.heartbeat("p", LONG);
+    await store.retire("o");
+    assert.deepEqual([await store.isAlive("o"), await store.isAlive("p")], [false, true]);
+    await store.heartbeat("o", LONG);
+    assert.equal(await store.isAlive("o"), true);
+  },
+
+  "owners are told apart exactly": async ({ store }) => {
+    const twins = ["o", "O", "o ", "o\u0000", "caf\u00e9", "cafe\u0301", "__proto__", "%"];
+    for (const owner of twins) {
+      await store.heartbeat(owner, LONG);
+      for (const other of twins) assert.equal(await store.isAlive(other), other === owner, JSON.stringify(other));
+      await store.retire(owner);
+    }
+  },
+
   "parallel rescues never free the same file twice": async ({ store }) => {
     await seed(
       store,

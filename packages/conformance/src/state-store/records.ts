@@ -30,6 +30,15 @@ export function anUpload(id: string): UploadRecord {
     minAge: null,
     maxAge: null,
     priority: 0,
+    compare: "stat",
+    onSourceDelete: "keep",
+    deleteLimit: { files: 1_000, share: 0.5 },
+    rootMarker: null,
+    schedule: null,
+    maxUnstableAge: null,
+    activeHours: null,
+    bandwidthLimit: null,
+    host: null,
     object: { contentType: "image/jpeg", metadata: { origin: "camera 1" } },
   } as const;
   return newUpload(id, spec, NOW);

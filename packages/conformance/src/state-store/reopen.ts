@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { reduceUpload, type StateStore } from "@bucketline/core";
+import { reduceUpload, type StateStore, type UploadRecord } from "@bucketline/core";
 import type { StateStoreCases } from "./harness.ts";
 import {
   aFile,
@@ -37,15 +37,17 @@ const CALLS: Readonly<Record<string, (store: StateStore) => Promise<unknown>>> =
   heartbeat: (store) => store.heartbeat("o", 1),
   rescue: (store) => store.rescue({ limit: 1, release }),
   retire: (store) => store.retire("o"),
+  isAlive: (store) => store.isAlive("o"),
 };
 
 export const reopenCases: StateStoreCases = {
   "everything is there again after a restart": async ({ store, reopen }) => {
     const files = [aFile("a", { nextAttemptAt: NOW + 5 }), aFile("b"), aFile("c"), aFile("\u{1f5fb}")];
     await seed(store, files);
-    await store.insertUpload(anUpload("v"));
-    const paused = reduceUpload(anUpload("v"), { type: "pause" }, NOW);
-    await store.updateUpload(anUpload("v"), paused);
+    const bound: UploadRecord = { ...anUpload("v"), spec: { ...anUpload("v").spec, host: "host 1" }, scanner: "s" };
+    await store.insertUpload(bound);
+    const paused = reduceUpload(bound, { type: "pause" }, NOW);
+    await store.updateUpload(bound, paused);
     const [held] = await claim(store, "o", 1);
     assert.ok(held);
     const begun = await write(store, held, { ...held, revision: held.revision + 1, transfer: aTransfer("t") }, [
@@ -84,6 +86,8 @@ export const reopenCases: StateStoreCases = {
     await store.retire("o");
     const again = await reopen();
     assert.deepEqual(paths(await again.rescue({ limit: 10, release })), ["a"]);
+    assert.equal(await again.isAlive("o"), false);
+    assert.equal(await again.isAlive("never seen"), false);
   },
 
   "opening an open store does nothing, and so does closing a closed one": async ({ store }) => {

@@ -1,22 +1,8 @@
 import assert from "node:assert/strict";
-import { reduceUpload, type StateStore, StateStoreError } from "@bucketline/core";
-import { passTime, type StateStoreCases, type StateStoreHarness } from "./harness.ts";
+import { reduceUpload } from "@bucketline/core";
+import { passTime, type StateStoreCases } from "./harness.ts";
 import { aFile, anUpload, aPart, aTransfer, claim, listAll, NOW, paths, release, seed, write } from "./records.ts";
-
-/** Runs the case with a second handle; a store for one owner must refuse it, and stay as it was. */
-function shared(run: (first: StateStore, second: StateStore, harness: StateStoreHarness) => Promise<void>) {
-  return async (harness: StateStoreHarness): Promise<void> => {
-    const second = await harness.another().catch((error: unknown) => {
-      assert.ok(
-        error instanceof StateStoreError && error.code === "STATE_BUSY",
-        `a second owner is refused as busy: ${error}`,
-      );
-    });
-    if (second) return run(harness.store, second, harness);
-    await seed(harness.store, [aFile("a")]);
-    assert.deepEqual(paths(await claim(harness.store, "o", 10)), ["a"]);
-  };
-}
+import { shared } from "./sharing.ts";
 
 export const twoHandleCases: StateStoreCases = {
   "what one handle writes the other sees": shared(async (first, second) => {
@@ -31,6 +17,10 @@ export const twoHandleCases: StateStoreCases = {
     await write(second, aFile("a"), { ...aFile("a"), revision: 2, transfer: aTransfer("t") }, [aPart(1)]);
     assert.deepEqual(await first.listParts("u", "a"), [aPart(1)]);
     assert.deepEqual(await first.commit([{ before: aFile("a"), after: { ...aFile("a"), revision: 2 } }]), ["conflict"]);
+    const seen = await first.getFile("u", "a");
+    assert.ok(seen);
+    const failed = await write(first, seen, { ...seen, revision: 3, state: "FAILED" });
+    assert.deepEqual(await second.getFile("u", "a"), failed);
   }),
 
   "a key is found whichever handle wrote it": shared(async (first, second) => {
@@ -94,6 +84,18 @@ export const twoHandleCases: StateStoreCases = {
     await claim(first, "o", 1);
     await first.retire("o");
     assert.deepEqual(paths(await second.rescue({ limit: 10, release })), ["a"]);
+  }),
+
+  "both handles agree on who lives": shared(async (first, second, harness) => {
+    await first.heartbeat("o", 3_600_000);
+    assert.equal(await second.isAlive("o"), true);
+    await second.retire("o");
+    assert.equal(await first.isAlive("o"), false);
+    await second.heartbeat("o", 3_600_000);
+    assert.equal(await first.isAlive("o"), true);
+    await second.heartbeat("o", 1);
+    await passTime(harness, 50);
+    assert.deepEqual([await first.isAlive("o"), await second.isAlive("o")], [false, false]);
   }),
 
   "closing one handle leaves the other open": shared(async (first, second) => {

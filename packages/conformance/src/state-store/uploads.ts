@@ -12,6 +12,9 @@ const SCAN = {
   removed: 3,
   skipped: 4,
   complete: false,
+  unstable: 5,
+  device: "18446744073709551615",
+  doubt: { code: "SOURCE_NOT_READABLE", message: "is empty \u{1f5fb}" },
 } as const;
 
 function inState(id: string, state: UploadState): UploadRecord {
@@ -45,6 +48,23 @@ export const uploadCases: StateStoreCases = {
     assert.equal(await store.insertUpload(full), true);
     assert.deepEqual(await store.getUpload(plain.id), plain);
     assert.deepEqual(await store.getUpload(full.id), full);
+  },
+
+  "host and scanner come back exactly, and follow every write": async ({ store }) => {
+    const plain = anUpload("u");
+    const bound: UploadRecord = { ...plain, spec: { ...plain.spec, host: "host 1" } };
+    const scanned = { ...anUpload("v"), scanner: "host 2:4711" };
+    await store.insertUpload(bound);
+    await store.insertUpload(scanned);
+    assert.deepEqual(await store.listUploads({ limit: 10 }), [bound, scanned]);
+    const scanning = reduceUpload(bound, { type: "scan", owner: "service \u{1f5fb}" }, NOW + 1);
+    assert.equal(await store.updateUpload(bound, scanning), true);
+    assert.deepEqual(await store.getUpload("u"), scanning);
+    const done = reduceUpload(scanning, { type: "scanned", scan: null }, NOW + 2);
+    assert.equal(await store.updateUpload(scanning, done), true);
+    assert.equal((await store.getUpload("u"))?.scanner, null);
+    assert.equal((await store.getUpload("u"))?.spec.host, "host 1");
+    assert.deepEqual(await store.getUpload("v"), scanned);
   },
 
   "an unknown upload is undefined": async ({ store }) => {

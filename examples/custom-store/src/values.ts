@@ -1,0 +1,36 @@
+import { type Counters, FILE_STATES, type FileRecord, type FinishedPart, type UploadRecord } from "@bucketline/core";
+
+/** JSON knows no bigint: the one there is goes as a string. */
+export const encodeFile = (file: FileRecord): string => JSON.stringify({ ...file, mtimeNs: String(file.mtimeNs) });
+
+export function decodeFile(value: string): FileRecord {
+  const stored = JSON.parse(value) as Omit<FileRecord, "mtimeNs"> & { readonly mtimeNs: string };
+  return { ...stored, mtimeNs: BigInt(stored.mtimeNs) };
+}
+
+export interface StoredUpload {
+  /** Place in the order of registration. */
+  readonly serial: number;
+  readonly upload: UploadRecord;
+}
+
+export const encodeUpload = (stored: StoredUpload): string => JSON.stringify(stored);
+export const decodeUpload = (value: string): StoredUpload => JSON.parse(value) as StoredUpload;
+
+export const encodePart = (part: FinishedPart): string => JSON.stringify(part);
+export const decodePart = (value: string): FinishedPart => JSON.parse(value) as FinishedPart;
+
+const ZERO = { files: 0, bytes: 0 } as const;
+
+export const encodeCounters = (counters: Counters): string => JSON.stringify(counters);
+
+export function decodeCounters(value: string | undefined): Counters {
+  const stored = (value === undefined ? {} : JSON.parse(value)) as Partial<Counters>;
+  return Object.fromEntries(FILE_STATES.map((state) => [state, stored[state] ?? ZERO])) as Counters;
+}
+
+/** The counters with one file more or less. */
+export function counted(counters: Counters, { state, size }: FileRecord, sign: 1 | -1): Counters {
+  const { files, bytes } = counters[state];
+  return { ...counters, [state]: { files: files + sign, bytes: bytes + sign * size } };
+}
