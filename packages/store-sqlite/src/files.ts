@@ -143,7 +143,7 @@ export class FileTable {
     const { changes } =
       before === null
         ? this.#insert.run(seq, after.path, ...row)
-        : this.#update.run(...row, seq, after.path, before.revision, FILE_CODE[before.state], before.size);
+        : this.#update.run(...row, seq, after.path, ...compared(before));
     if (changes === 0) return false;
     if (before) deltas.add(seq, before.state, -1, before.size);
     deltas.add(seq, after.state, 1, after.size);
@@ -164,6 +164,8 @@ export class FileTable {
     return earliest !== undefined && earliest <= dueBy;
   }
 }
+
+const compared = ({ revision, state, fence, size }: FileRecord) => [revision, FILE_CODE[state], fence, size];
 
 /** @returns false when the change was overtaken */
 export type WriteFile = (before: FileRecord | null, after: FileRecord, parts?: readonly FinishedPart[]) => boolean;

@@ -52,6 +52,11 @@ export class OwnerTable {
     this.#forget.run(owner);
   }
 
+  isAlive(owner: string): boolean {
+    const row = this.#get.get(owner);
+    return row !== undefined && !this.#isStale(row);
+  }
+
   rescue({ limit, release }: RescueRequest): FileRecord[] {
     // Asked before taking the write lock, and again inside: most calls find nobody dead.
     if (limit <= 0 || this.#staleHolders().length === 0) return [];

@@ -22,7 +22,7 @@ export const FILE_COLUMNS = [
     "next_attempt_at",
   ],
   ...["owner", "fence", "reason", "transfer", "evidence_key", "evidence_size", "evidence_etag", "evidence_version"],
-  ...["evidence_checksum", "evidence_fingerprint", "evidence_at", "created_at", "updated_at"],
+  ...["evidence_checksum", "evidence_fingerprint", "evidence_at", "created_at", "updated_at", "unstable_since"],
 ] as const;
 
 export function encodeFile(file: FileRecord, keyHash: number | null): Bound[] {
@@ -51,6 +51,7 @@ export function encodeFile(file: FileRecord, keyHash: number | null): Bound[] {
     evidence?.uploadedAt ?? null,
     file.createdAt,
     file.updatedAt,
+    file.unstableSince,
   ];
 }
 
@@ -68,6 +69,7 @@ export type FileRow = [
   ...[reason: string | null, transfer: string | null, evidenceKey: string | null, evidenceSize: number | null],
   ...[etag: string | null, versionId: string | null, checksum: string | null, evidenceFingerprint: string | null],
   ...[uploadedAt: number | null, createdAt: number, updatedAt: number],
+  unstableSince: number | null,
 ];
 
 export function decodeFile(uploadId: string, row: FileRow): FileRecord {
@@ -83,6 +85,7 @@ export function decodeFile(uploadId: string, row: FileRow): FileRecord {
     revision,
     attempts,
     nextAttemptAt,
+    unstableSince: row[24],
     owner,
     fence,
     reason: parsed(row[13]),
@@ -125,7 +128,7 @@ export const decodePart = ([partNumber, size, etag, checksum]: PartRow): Finishe
 
 /** In the order of `encodeUpload` and `decodeUpload`; what a write replaces. */
 export const UPLOAD_COLUMNS = [
-  ...["state", "revision", "cleanup_due", "created_at", "updated_at", "finished_at", "spec", "reason", "last_scan"],
+  ...["state", "revision", "cleanup_due", "created_at", "updated_at", "finished_at", "spec", "reason", "last_scan", "scanner"],
 ] as const;
 
 export function encodeUpload(upload: UploadRecord): Bound[] {
@@ -139,16 +142,17 @@ export function encodeUpload(upload: UploadRecord): Bound[] {
     JSON.stringify(upload.spec),
     json(upload.reason),
     json(upload.lastScan),
+    upload.scanner,
   ];
 }
 
 export type UploadRow = [
   ...[id: string, state: number, revision: number, cleanupDue: number, createdAt: number, updatedAt: number],
-  ...[finishedAt: number | null, spec: string, reason: string | null, lastScan: string | null],
+  ...[finishedAt: number | null, spec: string, reason: string | null, lastScan: string | null, scanner: string | null],
 ];
 
 export function decodeUpload(row: UploadRow): UploadRecord {
-  const [id, state, revision, cleanupDue, createdAt, updatedAt, finishedAt, spec, reason, lastScan] = row;
+  const [id, state, revision, cleanupDue, createdAt, updatedAt, finishedAt, spec, reason, lastScan, scanner] = row;
   return {
     id,
     spec: JSON.parse(spec),
@@ -156,6 +160,7 @@ export function decodeUpload(row: UploadRow): UploadRecord {
     revision,
     reason: parsed(reason),
     lastScan: parsed(lastScan),
+    scanner,
     cleanupDue: cleanupDue === 1,
     createdAt,
     updatedAt,

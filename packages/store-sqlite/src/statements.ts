@@ -30,8 +30,9 @@ export function listUploadsSql(page: Pick<UploadPage, "after" | "states" | "clea
 
 export const FILES = {
   insert: `INSERT INTO files (upload, ${FILE}) VALUES (${marks(FILE_COLUMNS.length + 2)}) ON CONFLICT DO NOTHING`,
-  /** State and size, too, because the counters are changed by those of `before`. */
-  update: `UPDATE files SET ${assignments(FILE_COLUMNS)} WHERE upload = ? AND path = ? AND revision = ? AND state = ? AND size = ?`,
+  /** Size, too, because the counters are changed by those of `before`. */
+  update: `UPDATE files SET ${assignments(FILE_COLUMNS)} WHERE upload = ? AND path = ? AND revision = ? AND state = ? AND fence = ?
+    AND size = ?`,
   get: `SELECT ${FILE} FROM files WHERE upload = ? AND path = ?`,
   due: `SELECT ${FILE} FROM files INDEXED BY files_pending
     WHERE upload = ? AND ${PENDING} AND next_attempt_at <= ? ORDER BY next_attempt_at, path LIMIT ?`,

@@ -15,6 +15,7 @@ import {
   type UploadRecord,
 } from "@bucketline/core";
 import type { Database } from "better-sqlite3";
+import { backUp } from "./backup.ts";
 import { MEMORY, openDatabase } from "./database.ts";
 import { FileTable } from "./files.ts";
 import { OpenedFile } from "./opened-file.ts";
@@ -158,6 +159,22 @@ export class SqliteStateStore implements StateStore {
 
   retire(owner: string): Promise<void> {
     return this.#run(({ owners }) => owners.retire(owner));
+  }
+
+  isAlive(owner: string): Promise<boolean> {
+    return this.#run(({ owners }) => owners.isAlive(owner));
+  }
+
+  /**
+   * Copies the ledger, as it stands at the call, into a new file (mode 0600), while services work on it. The file appears
+   * whole and synced to the disk, or not at all; what is there already is never replaced. The copy is a ledger like any
+   * other. Meanwhile the write-ahead log cannot be cut back.
+   * @param path of the copy, in a folder that is there
+   * @throws InputError `INVALID_OPTION` · StateStoreError `STATE_NOT_WRITABLE`, also when something is at `path` ·
+   *   `STATE_FULL` when the disk of the copy is
+   */
+  backup(path: string): Promise<void> {
+    return this.#run(({ db }) => backUp({ path: this.path, db }, path));
   }
 
   async #open(): Promise<void> {

@@ -1,5 +1,8 @@
 import { stateStoreCases } from "@bucketline/conformance";
 import { test } from "vitest";
+import { openVersion1 } from "./first-version.ts";
 import { openHarness } from "./folder.ts";
 
-for (const { name, run } of stateStoreCases({ open: openHarness })) test(name, run);
+const older = { "migration 1": openVersion1 };
+
+for (const { name, run } of stateStoreCases({ open: openHarness, older })) test(name, run);

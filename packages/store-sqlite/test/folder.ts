@@ -21,8 +21,11 @@ export async function opened(options: string | SqliteStateStoreOptions): Promise
   return store;
 }
 
-export async function openHarness(): Promise<StateStoreHarness> {
-  const path = join(testFolder(), "uploads.db");
+export function openHarness(): Promise<StateStoreHarness> {
+  return harnessOf(join(testFolder(), "uploads.db"));
+}
+
+export async function harnessOf(path: string): Promise<StateStoreHarness> {
   const store = await opened(path);
   return {
     store,
