@@ -29,9 +29,21 @@ export function compileSegment(segment: string, dot: boolean, budget: Budget): N
     if (budget.left < 0) throw tooExpensive(segment, "too many alternatives, stars or groups");
     if (!tokens) matchers.push(compileGroups(alternative, dot));
     else if (tokens.every((token) => typeof token === "string")) literals.add(tokens.join(""));
-    else matchers.push((name) => (dot || name[0] !== "." || tokens[0] === ".") && matchTokens(tokens, name));
+    else matchers.push(compileTokens(tokens, dot));
   }
+  const [only] = matchers;
+  if (only && literals.size === 0 && matchers.length === 1) return only;
   return (name) => literals.has(name) || matchers.some((matches) => matches(name));
+}
+
+function compileTokens(tokens: readonly Token[], dot: boolean): NameMatcher {
+  const [first, ...rest] = tokens;
+  // `*.jpg`, the pattern of nearly everybody.
+  if (first === STAR && rest.every((token) => typeof token === "string")) {
+    const ending = rest.join("");
+    return (name) => (dot || name[0] !== ".") && name.endsWith(ending);
+  }
+  return (name) => (dot || name[0] !== "." || first === ".") && matchTokens(tokens, name);
 }
 
 function tokenize(segment: string): Token[] {

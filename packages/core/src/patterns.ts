@@ -12,6 +12,17 @@ export interface PathFilter {
   includes(path: string): boolean;
   /** False when no file below the folder can be included. */
   descends(folder: string): boolean;
+  /** As `includes`, for many names of one folder. */
+  namesIn?(folder: string): NameMatcher;
+  /** What it was compiled from, so that another thread can compile it again. */
+  readonly spec?: PatternSpec;
+}
+
+export interface PatternSpec {
+  readonly pattern: readonly string[];
+  readonly exclude: readonly string[];
+  /** Whether patterns match names that start with a dot. */
+  readonly dot: boolean;
 }
 
 /**
@@ -22,11 +33,7 @@ export interface PathFilter {
  * `exclude` matches is left out with everything below it. `photos/` means `photos/**`.
  * @throws InputError `INVALID_PATTERN`, `PATTERN_TOO_EXPENSIVE`
  */
-export function compilePatterns(spec: {
-  readonly pattern: readonly string[];
-  readonly exclude: readonly string[];
-  readonly dot: boolean;
-}): PathFilter {
+export function compilePatterns(spec: PatternSpec): PathFilter {
   if (spec.pattern.length + spec.exclude.length > MAX_PATTERNS) {
     throw new InputError("PATTERN_TOO_EXPENSIVE", `More than ${MAX_PATTERNS} patterns. Merge some with braces: {a,b}.`);
   }
@@ -37,19 +44,21 @@ export function compilePatterns(spec: {
   return {
     includes(path) {
       const slash = path.lastIndexOf("/");
-      const state = folders.state(slash < 0 ? "" : path.slice(0, slash));
-      const name = path.slice(slash + 1);
-      return (
-        state !== undefined && include.matchesAfter(state.include, name) && !exclude.matchesAfter(state.exclude, name)
-      );
+      return folders.state(slash < 0 ? "" : path.slice(0, slash))?.wants(path.slice(slash + 1)) ?? false;
     },
+    namesIn: (folder) => folders.state(folder)?.wants ?? nothing,
     descends: (folder) => folders.state(folder) !== undefined,
+    spec: { pattern: [...spec.pattern], exclude: [...spec.exclude], dot: spec.dot },
   };
 }
+
+const nothing: NameMatcher = () => false;
 
 interface FolderState {
   readonly include: readonly Place[];
   readonly exclude: readonly Place[];
+  /** Which files of the folder are wanted. */
+  readonly wants: NameMatcher;
 }
 
 /** Remembers where the last folder leads: a scan asks for all files of a folder, one after another. */
@@ -63,7 +72,7 @@ class FolderMemory {
   constructor(include: Globs, exclude: Globs) {
     this.#include = include;
     this.#exclude = exclude;
-    this.#top = { include: include.start, exclude: exclude.start };
+    this.#top = this.#stateOf(include.start, exclude.start);
     this.#state = this.#top;
   }
 
@@ -82,9 +91,16 @@ class FolderMemory {
       if (!state || this.#exclude.matchesAfter(state.exclude, name)) return undefined;
       const include = this.#include.after(state.include, name);
       const exclude = this.#exclude.after(state.exclude, name);
-      state = include.length === 0 || exclude.some(takesAll) ? undefined : { include, exclude };
+      state = include.length === 0 || exclude.some(takesAll) ? undefined : this.#stateOf(include, exclude);
     }
     return state;
+  }
+
+  #stateOf(include: readonly Place[], exclude: readonly Place[]): FolderState {
+    const takes = this.#include.lastNames(include);
+    const drops = this.#exclude.lastNames(exclude);
+    const wants: NameMatcher = drops === nothing ? takes : (name) => takes(name) && !drops(name);
+    return { include, exclude, wants };
   }
 }
 
@@ -123,14 +139,21 @@ class Globs {
     return [...next];
   }
 
-  /** Whether a path that ends with `name` matches. */
+  /** Whether a path that ends with the name matches. */
   matchesAfter(places: readonly Place[], name: string): boolean {
-    return places.some(({ glob, step }) => {
-      if (step + 1 < glob.steps.length) return false;
-      const matches = glob.steps[step];
-      return matches === null ? this.#dot || name[0] !== "." : matches?.(name) === true;
-    });
+    return this.lastNames(places)(name);
   }
+
+  /** The names with which a path that has come to these places may end. */
+  lastNames(places: readonly Place[]): NameMatcher {
+    const matchers = places
+      .filter(({ glob, step }) => step + 1 === glob.steps.length)
+      .map(({ glob, step }) => glob.steps[step] ?? this.#anyName);
+    const [first = nothing] = matchers;
+    return matchers.length <= 1 ? first : (name) => matchers.some((matches) => matches(name));
+  }
+
+  readonly #anyName: NameMatcher = (name) => this.#dot || name[0] !== ".";
 }
 
 /** Reaches a place, and the one behind a `**` that stands there, as it may stand for nothing. */

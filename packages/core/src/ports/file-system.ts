@@ -1,3 +1,6 @@
+import type { PatternSpec } from "../patterns.ts";
+import type { Frame, ScanEntry } from "../tree-walk.ts";
+
 /** What a stat says of one directory entry. Times in nanoseconds, sizes in bytes. */
 export interface FileFacts {
   readonly kind: EntryKind;
@@ -45,6 +48,22 @@ export interface SourceRoot {
    * @throws SourceError `SOURCE_NOT_FOUND`, `SOURCE_NOT_READABLE`, `SOURCE_NOT_REGULAR`, `SOURCE_OUTSIDE_ROOT`
    */
   open(path: string, options?: { readonly follow?: boolean }): Promise<OpenFile>;
+  /**
+   * Optional, for speed: goes on with a walk of this folder, and yields exactly what `readFolder` and `stat` would lead to.
+   * @param asked the root that was asked; one that wraps this one wants to see the calls, and gets undefined
+   * @returns undefined when it cannot be done; then the walk goes on without it
+   */
+  walk?(asked: SourceRoot, order: WalkOrder): Promise<AsyncGenerator<readonly ScanEntry[], void, void> | undefined>;
+}
+
+/** A walk that has begun. */
+export interface WalkOrder {
+  readonly patterns: PatternSpec;
+  readonly followLinks: boolean;
+  /** Where it stands: the open folders, the innermost last. */
+  readonly frames: readonly Frame[];
+  /** Ends the walk with its reason, at once. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface OpenFile {
