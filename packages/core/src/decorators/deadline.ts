@@ -20,6 +20,7 @@ export interface DeadlineOptions {
 const WRITES: ReadonlySet<string> = new Set<Operation>([
   "putObject",
   "putStream",
+  "deleteObject",
   "createMultipart",
   "uploadPart",
   "completeMultipart",

@@ -38,6 +38,7 @@ export function decorated(inner: ObjectStore, advice: Advice): ObjectStore {
     checkBucket: (request) => advice.call("checkBucket", request, (r) => inner.checkBucket(r)),
     putObject: (request) => advice.call("putObject", request, (r) => inner.putObject(r)),
     putStream: (request) => advice.call("putStream", request, (r) => inner.putStream(r)),
+    deleteObject: (request) => advice.call("deleteObject", request, (r) => inner.deleteObject(r)),
     headObject: (request) => advice.call("headObject", request, (r) => inner.headObject(r)),
     listObjects: (request) => advice.list("listObjects", request, (r) => inner.listObjects(r)),
     createMultipart: (request) => advice.call("createMultipart", request, (r) => inner.createMultipart(r)),

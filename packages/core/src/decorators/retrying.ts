@@ -11,8 +11,8 @@ export interface RetryOptions {
   /** Milliseconds. The n-th pause is a random share of `baseMs` · 2^(n-1), at most of `capMs`. Defaults 100 and 5,000. */
   readonly baseMs?: number;
   readonly capMs?: number;
-  /** Told before each pause. `attempt` says how many have failed. */
-  readonly onRetry?: (error: ObjectStoreError, attempt: number, delayMs: number) => void;
+  /** Told before each pause. `attempt` says how many have failed; `body` is what is sent again. */
+  readonly onRetry?: (error: ObjectStoreError, attempt: number, delayMs: number, body: Uint8Array | undefined) => void;
 }
 
 /** However long a store asks to wait, a call does not wait longer than this before its next attempt. */
@@ -24,6 +24,7 @@ const LONGEST_PAUSE_MS = 60_000;
  *
  * - `putStream` is never repeated: its body is gone. `createMultipart` is not repeated after an ambiguous failure: there
  *   could then be two multipart uploads, which only the caller can settle.
+ * - `deleteObject` is never repeated: what was right to delete may not be any more. Its caller has to look again first.
  * - `listObjects` goes on behind the last key it has given, and every key it gives makes it whole again: a listing of a
  *   thousand pages is not begun anew because one fails. `listMultiparts` is repeated only before its first item.
  * - Once an attempt of a call was ambiguous, so is the error the call ends with, whatever the last attempt said: a
@@ -53,23 +54,28 @@ async function retry<T>(
       ambiguous ||= error.ambiguous;
       if (attempt >= (options.attempts ?? 3) || !repeatable(operation, error)) throw final;
       const delayMs = pauseAfter(attempt, error, options);
-      options.onRetry?.(error, attempt, delayMs);
+      options.onRetry?.(error, attempt, delayMs, bodyOf(request));
       await options.clock.sleep(delayMs, request.signal);
     }
     request.signal?.throwIfAborted();
   }
 }
 
+function bodyOf(request: CallRequest): Uint8Array | undefined {
+  return "body" in request && request.body instanceof Uint8Array ? request.body : undefined;
+}
+
 /**
  * | operation         | transient, throttled | also ambiguous | anything else |
  * |-------------------|----------------------|----------------|---------------|
  * | putStream         | no                   | no             | no            |
+ * | deleteObject      | no                   | no             | no            |
  * | createMultipart   | yes                  | no             | no            |
  * | all others        | yes                  | yes            | no            |
  */
 function repeatable(operation: Operation | Listing, error: ObjectStoreError): boolean {
   if (error.kind !== "transient" && error.kind !== "throttled") return false;
-  if (operation === "putStream") return false;
+  if (operation === "putStream" || operation === "deleteObject") return false;
   return operation !== "createMultipart" || !error.ambiguous;
 }
 

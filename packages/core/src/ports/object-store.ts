@@ -68,6 +68,14 @@ export interface PutStreamRequest extends ObjectWrite {
   readonly partSize: number;
 }
 
+export interface DeleteObjectRequest extends ObjectAddress {
+  /** The object is deleted only while it has this ETag. */
+  readonly ifMatch: string;
+}
+
+/** `deleted` it had the ETag and is gone · `absent` there is no object · `changed` it has another ETag and stays. */
+export type DeleteOutcome = "deleted" | "absent" | "changed";
+
 export type CreateMultipartRequest = ObjectWrite;
 
 export interface UploadPartRequest extends MultipartAddress {
@@ -159,13 +167,19 @@ export interface ObjectReads {
   listObjects(request: ListObjectsRequest): AsyncIterable<ListedObject>;
 }
 
-/** Stores whole objects. */
+/** Stores whole objects, and deletes them. */
 export interface ObjectWrites {
   /** Stores one object of known bytes in one request. */
   putObject(request: PutObjectRequest): Promise<WriteReceipt>;
 
   /** Stores a stream of unknown length; not resumable. Rejects without leaving a multipart upload behind where it can. */
   putStream(request: PutStreamRequest): Promise<WriteReceipt & { readonly size: number }>;
+
+  /**
+   * Deletes the object while it has the ETag; where versions are kept, older ones stay. A failure that is ambiguous is
+   * settled by calling again. An adapter whose store does not know the condition compares by itself, right before.
+   */
+  deleteObject(request: DeleteObjectRequest): Promise<DeleteOutcome>;
 }
 
 /** Stores objects part by part. */

@@ -25,6 +25,7 @@ interface Failure {
 const WRITES: ReadonlySet<string> = new Set([
   "putObject",
   "putStream",
+  "deleteObject",
   "createMultipart",
   "uploadPart",
   "completeMultipart",

@@ -20,6 +20,8 @@ import type { Clock } from "../ports/clock.ts";
 import type {
   CompleteMultipartRequest,
   CreateMultipartRequest,
+  DeleteObjectRequest,
+  DeleteOutcome,
   ListedMultipart,
   ListedObject,
   ListedPart,
@@ -39,6 +41,7 @@ import { decodeKey, nextPage, receiptOf, reportedChecksum, senseless, unquoteEta
 import { classify, type FailedCall } from "./classify.ts";
 import { createS3Client, type S3ConnectionOptions } from "./client.ts";
 import { type ClientCredentials, watchCredentials } from "./credentials.ts";
+import { sendDelete } from "./delete.ts";
 import {
   type BucketRequest,
   bodyChecksumInput,
@@ -61,7 +64,10 @@ interface OwnOptions {
    * bodies then carry Content-MD5, and nothing is reported back. Default `crc32`.
    */
   readonly checksums?: ChecksumMode;
-  /** Whether the store honours `If-None-Match` and `If-Match` on writes. Default true. */
+  /**
+   * Whether the store honours `If-None-Match` and `If-Match` on writes. Default true. When false, deletes rely on a HEAD
+   * right before them alone.
+   */
   readonly conditionalWrites?: boolean;
   /** For the pauses between attempts to abort. Default: the machine's. */
   readonly clock?: Clock;
@@ -95,7 +101,8 @@ const NOTABLE_SKEW_MS = 240_000;
  * (`classify.ts`) and never repeated here. Limits are those of S3 (user guide, "Multipart upload limits").
  *
  * Permissions needed: `s3:PutObject`, `s3:GetObject` and `s3:ListBucket` (without it a missing object answers 403, not
- * 404), `s3:AbortMultipartUpload`, `s3:ListMultipartUploadParts`, `s3:ListBucketMultipartUploads`.
+ * 404), `s3:AbortMultipartUpload`, `s3:ListMultipartUploadParts`, `s3:ListBucketMultipartUploads`; `s3:DeleteObject` to
+ * delete.
  */
 export class S3ObjectStore implements ObjectStore {
   readonly capabilities: ObjectStoreCapabilities;
@@ -184,6 +191,18 @@ export class S3ObjectStore implements ObjectStore {
       if (failure.reason instanceof SourceFailure) throw failure.reason.reason;
       throw this.#failed(failure.reason, call);
     }
+  }
+
+  /** HEAD first: several stores ignore `If-Match` on a DELETE and would delete whatever is there. */
+  async deleteObject(request: DeleteObjectRequest): Promise<DeleteOutcome> {
+    const object = await this.headObject(request);
+    // The answer to a HEAD does not say what is missing.
+    if (!object) await this.checkBucket(request);
+    if (object?.etag !== request.ifMatch) return object ? "changed" : "absent";
+    const { conditionalWrites } = this.capabilities;
+    return this.#call("deleteObject", request, (options, call) =>
+      sendDelete(this.#client, request, conditionalWrites, options, call),
+    );
   }
 
   async headObject(request: ObjectAddress): Promise<ObjectFacts | undefined> {

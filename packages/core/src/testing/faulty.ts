@@ -4,7 +4,7 @@ import type { Clock, Random } from "../ports/clock.ts";
 // biome-ignore lint/suspicious/noExplicitAny: parameters of methods that are not known here
 type AnyMethod = (...args: any[]) => unknown;
 
-type MethodName<T> = { [K in keyof T]: T[K] extends AnyMethod ? K : never }[keyof T];
+type MethodName<T> = { [K in keyof T]-?: NonNullable<T[K]> extends AnyMethod ? K : never }[keyof T];
 
 /** What to throw, or what makes a new error for every firing. */
 export type ErrorSource = Error | (() => unknown);

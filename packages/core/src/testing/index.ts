@@ -1,4 +1,5 @@
 export { FakeClock } from "./fake-clock.ts";
+export { FakeFolderWatcher, type FakeFolderWatcherOptions } from "./fake-folder-watcher.ts";
 export {
   type ErrorSource,
   type Fault,

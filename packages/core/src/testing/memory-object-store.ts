@@ -7,6 +7,8 @@ import type { Clock } from "../ports/clock.ts";
 import type {
   CompleteMultipartRequest,
   CreateMultipartRequest,
+  DeleteObjectRequest,
+  DeleteOutcome,
   ListedMultipart,
   ListedObject,
   ListedPart,
@@ -141,6 +143,15 @@ export class MemoryObjectStore implements ObjectStore {
       digests.push(md5(bytes.subarray(at, at + request.partSize)));
     const etag = digests.length > 1 ? multipartEtag(digests) : md5(bytes).toString("hex");
     return { ...this.#store(bucket, request, bytes, etag), size: bytes.length };
+  }
+
+  async deleteObject(request: DeleteObjectRequest): Promise<DeleteOutcome> {
+    const { objects } = await this.#enter("deleteObject", request);
+    const object = objects.get(request.key);
+    if (!object) return "absent";
+    if (object.etag !== request.ifMatch) return "changed";
+    objects.delete(request.key);
+    return "deleted";
   }
 
   async headObject(request: ObjectAddress): Promise<ObjectFacts | undefined> {
