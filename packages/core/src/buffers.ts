@@ -1,5 +1,6 @@
 interface Waiter {
   readonly size: number;
+  readonly borrower: string;
   readonly grant: () => void;
 }
 
@@ -11,13 +12,22 @@ export interface Loan {
 }
 
 /**
+ * One borrower's loans may be so many times what is left to the others: four fifths of the limit for one alone, two times
+ * four ninths, and never all, however many hold what they have for ever (dynamic thresholds: Choudhury and Hahne, "Dynamic
+ * Queue Length Thresholds for Shared-Memory Packet Switches", IEEE/ACM Transactions on Networking 6(2), 1998).
+ */
+const LOANS_TO_REST = 4;
+
+/**
  * The one bound on the memory that bodies take: buffers on loan never sum up to more than the limit, and whoever asks
- * waits in line. A single request larger than the limit is served alone. Returned buffers are reused.
+ * waits in line. A single request larger than the limit is served alone. A borrower that has its fair part of the memory
+ * lets those behind it pass. Returned buffers are reused.
  */
 export class BufferPool {
   readonly limit: number;
   #lent = 0;
   readonly #line: Waiter[] = [];
+  readonly #lentTo = new Map<string, number>();
   readonly #free = new Map<number, Buffer[]>();
   #freeBytes = 0;
 
@@ -31,30 +41,56 @@ export class BufferPool {
     return this.#lent;
   }
 
-  /** @throws the signal's reason when it aborts first */
-  async borrow(size: number, signal: AbortSignal): Promise<Loan> {
+  /**
+   * @param borrower the upload for which it is
+   * @throws the signal's reason when it aborts first
+   */
+  async borrow(size: number, signal: AbortSignal, borrower: string): Promise<Loan> {
     signal.throwIfAborted();
     // Rounding up must not take a request beyond the limit that it keeps to.
     const capacity = size > this.limit ? size : Math.min(roundUp(size), this.limit);
-    if (this.#line.length > 0 || !this.#fits(capacity)) await this.#queue(capacity, signal);
-    else this.#lent += capacity;
-    const whole = this.#take(capacity);
+    if (this.#mayPass(borrower) && this.#fits(capacity) && this.#isFair(borrower, capacity))
+      this.#lend(borrower, capacity);
+    else await this.#queue(capacity, signal, borrower);
+    const whole = this.#take(capacity, borrower);
     let returned = false;
     return {
       bytes: whole.subarray(0, size),
       release: () => {
         if (returned) return;
         returned = true;
-        this.#giveBack(whole);
+        this.#giveBack(whole, borrower);
       },
     };
+  }
+
+  #lend(borrower: string, size: number): void {
+    this.#lent += size;
+    this.#lentTo.set(borrower, (this.#lentTo.get(borrower) ?? 0) + size);
+  }
+
+  #returned(borrower: string, size: number): void {
+    this.#lent -= size;
+    const left = (this.#lentTo.get(borrower) ?? 0) - size;
+    if (left > 0) this.#lentTo.set(borrower, left);
+    else this.#lentTo.delete(borrower);
+  }
+
+  /** Whoever waits only for its own loans to come back holds nobody else up. */
+  #mayPass(borrower: string): boolean {
+    return this.#line.every((waiter) => waiter.borrower !== borrower && !this.#isFair(waiter.borrower, waiter.size));
+  }
+
+  #isFair(borrower: string, size: number): boolean {
+    const lent = this.#lentTo.get(borrower) ?? 0;
+    return lent === 0 || lent + size <= LOANS_TO_REST * (this.limit - this.#lent - size);
   }
 
   #fits(size: number): boolean {
     return this.#lent === 0 || this.#lent + size <= this.limit;
   }
 
-  #queue(size: number, signal: AbortSignal): Promise<void> {
+  #queue(size: number, signal: AbortSignal, borrower: string): Promise<void> {
     return new Promise((resolve, reject) => {
       const leave = () => {
         this.#line.splice(this.#line.indexOf(waiter), 1);
@@ -63,6 +99,7 @@ export class BufferPool {
       };
       const waiter: Waiter = {
         size,
+        borrower,
         grant: () => {
           signal.removeEventListener("abort", leave);
           resolve();
@@ -73,7 +110,7 @@ export class BufferPool {
     });
   }
 
-  #take(capacity: number): Buffer {
+  #take(capacity: number, borrower: string): Buffer {
     const kept = this.#free.get(capacity)?.pop();
     if (kept) {
       this.#freeBytes -= capacity;
@@ -86,14 +123,14 @@ export class BufferPool {
     try {
       return Buffer.allocUnsafeSlow(capacity);
     } catch (error) {
-      this.#lent -= capacity;
+      this.#returned(borrower, capacity);
       this.#serve();
       throw error;
     }
   }
 
-  #giveBack(buffer: Buffer): void {
-    this.#lent -= buffer.length;
+  #giveBack(buffer: Buffer, borrower: string): void {
+    this.#returned(borrower, buffer.length);
     if (this.#freeBytes + this.#lent + buffer.length <= this.limit) {
       const same = this.#free.get(buffer.length);
       if (same) same.push(buffer);
@@ -104,10 +141,20 @@ export class BufferPool {
   }
 
   #serve(): void {
-    for (let first = this.#line[0]; first && this.#fits(first.size); first = this.#line[0]) {
-      this.#line.shift();
-      this.#lent += first.size;
-      first.grant();
+    // Those behind one that waits for its own loans may pass it; nobody passes one that waits for room.
+    const passed = new Set<string>();
+    for (let index = 0; index < this.#line.length; ) {
+      const waiter = this.#line[index] as Waiter;
+      const { size, borrower } = waiter;
+      if (passed.has(borrower) || !this.#isFair(borrower, size)) {
+        passed.add(borrower);
+        index++;
+        continue;
+      }
+      if (!this.#fits(size)) return;
+      this.#line.splice(index, 1);
+      this.#lend(borrower, size);
+      waiter.grant();
     }
   }
 }

@@ -190,8 +190,9 @@ async function sendMissingParts(task: FileTask, source: Source, progressing: Pro
   };
   const lanes = Array.from({ length: Math.min(task.context.partsAtOnce, count) }, lane);
   const ends = await Promise.allSettled(lanes);
-  const failed = ends.find((end) => end.status === "rejected");
-  if (failed) throw failed.reason;
+  const failures = ends.filter((end) => end.status === "rejected").map((end) => end.reason as unknown);
+  // What went wrong in one lane says more than that the others were told to end.
+  if (failures.length > 0) throw failures.find((failure) => failure !== task.stop.drain.reason) ?? failures[0];
 }
 
 async function sendPart(
@@ -201,12 +202,13 @@ async function sendPart(
   partNumber: number,
 ): Promise<FinishedPart> {
   const { start, length } = partRange(source.facts.size, progressing.transfer.partSize, partNumber);
-  const loan = await task.context.buffers.borrow(length, task.stop.abort);
+  const loan = await task.borrowToSend(length);
   try {
     const checksum = await readExactly(source, task.file.path, loan.bytes, start);
     const there = progressing.unrecorded.get(partNumber);
     const known = there?.checksum === checksum && there.size === length ? there : undefined;
     const address = { ...task.address, multipartId: progressing.multipartId };
+    if (!known) loan.leaves();
     const receipt =
       known ?? (await task.context.objects.uploadPart({ ...address, partNumber, body: loan.bytes, checksum }));
     if (receipt.checksum !== undefined && receipt.checksum !== checksum) throw partMismatch(task, partNumber);

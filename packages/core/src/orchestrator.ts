@@ -1,16 +1,21 @@
-import pLimit, { type LimitFunction } from "p-limit";
+import { nextActive } from "./active-hours.ts";
+import type { Bandwidth } from "./bandwidth.ts";
 import { Concurrency } from "./concurrency.ts";
 import { Custody } from "./custody.ts";
+import { disprove } from "./disprove.ts";
 import { type Reason, reasonOf } from "./errors.ts";
 import { emitFile } from "./events.ts";
 import { type Evidence, type FileRecord, reduceFile } from "./file.ts";
+import type { Flight } from "./flight.ts";
 import { Lane } from "./lane.ts";
+import { Lanes } from "./lanes.ts";
+import { outcomeOf } from "./outcome.ts";
 import type { Random } from "./ports/clock.ts";
 import type { FileSystem } from "./ports/file-system.ts";
 import type { StateStore } from "./ports/state-store.ts";
 import { backoff } from "./retry.ts";
 import type { TransferContext } from "./transfer.ts";
-import type { UploadRecord } from "./upload.ts";
+import { isAtHome, type UploadRecord } from "./upload.ts";
 import type { Uploads } from "./uploads.ts";
 import { Wakeup } from "./wakeup.ts";
 import type { AttemptResult, Worker } from "./worker.ts";
@@ -24,8 +29,13 @@ export interface OrchestratorOptions {
   readonly random: Random;
   /** Name under which files are claimed. */
   readonly owner: string;
-  /** Files in flight at once. */
+  /** For uploads that are bound to one. */
+  readonly host: string;
+  /** Files in flight at once, but for those that only wait for their upload's bandwidth, or for a source that hangs. */
   readonly concurrency: number;
+  readonly bandwidth: Bandwidth;
+  /** Of the service, as in `UploadSpec`; null: always. */
+  readonly activeHours: string | null;
   /** Longest time for which a queued file is ever put off, in milliseconds. */
   readonly longestDelay: number;
   /** Whether a scan of the upload is under way, so that it cannot be finished yet. */
@@ -38,6 +48,8 @@ export interface OrchestratorOptions {
 const CLAIM_BATCH = 32;
 const HOLD = { baseMs: 1_000, capMs: 60_000 };
 const STORE_TROUBLE_MS = 1_000;
+/** How often new work is looked for while another owner scans. */
+const SCANNED_BY_OTHER_MS = 1_000;
 
 /**
  * Keeps a bounded number of files in flight, fair between uploads and by priority, and finishes an upload when nothing is
@@ -45,21 +57,19 @@ const STORE_TROUBLE_MS = 1_000;
  */
 export class Orchestrator {
   readonly #options: OrchestratorOptions;
-  readonly #pool: LimitFunction;
   readonly #concurrency: Concurrency;
-  readonly #lanes = new Map<string, Lane>();
+  readonly #lanes: Lanes;
   readonly #bell = new Wakeup();
   readonly #ended = new AbortController();
   readonly #custody: Custody;
-  #turn = 0;
+  #hours: string | null;
   #loop: Promise<void> | undefined;
 
   constructor(options: OrchestratorOptions) {
     this.#options = options;
-    this.#pool = pLimit(options.concurrency);
-    this.#concurrency = new Concurrency(options.concurrency, (now) => {
-      this.#pool.concurrency = now;
-    });
+    this.#lanes = new Lanes(options.concurrency);
+    this.#concurrency = new Concurrency(options.concurrency, () => this.#bell.ring());
+    this.#hours = options.activeHours;
     const { state, uploads, owner } = options;
     this.#custody = new Custody({ state, uploads, owner, release: (files) => this.#giveBack(files) });
   }
@@ -73,13 +83,30 @@ export class Orchestrator {
     this.#concurrency.throttled(this.#options.context.clock.monotonic());
   }
 
+  /** The service's hours are others now. */
+  setHours(hours: string | null): void {
+    this.#hours = hours;
+    for (const lane of this.#lanes.all()) {
+      lane.toldOfHours = false;
+      lane.lookAgainAt = 0;
+    }
+    this.#bell.ring();
+  }
+
   /** The upload has, or may have, work: takes it on, or looks again. Only IN_PROGRESS uploads have lanes. */
   admit(upload: UploadRecord): void {
     if (upload.state !== "IN_PROGRESS" || this.#ended.signal.aborted) return;
+    if (!isAtHome(upload, this.#options.host)) return;
     const lane = this.#lanes.get(upload.id);
-    if (lane) lane.upload = upload;
-    else this.#lanes.set(upload.id, new Lane(upload, this.#options.fileSystem));
+    if (lane) this.#lanes.follow(lane, upload);
+    else this.#lanes.add(this.#newLane(upload));
     this.wake(upload.id);
+  }
+
+  #newLane(upload: UploadRecord): Lane {
+    const { fileSystem, bandwidth, context } = this.#options;
+    const onWait = () => this.#bell.ring();
+    return new Lane(upload, { fileSystem, clock: context.clock, share: bandwidth.share(upload.id), onWait });
   }
 
   /** There may be something to do for the upload. */
@@ -94,31 +121,30 @@ export class Orchestrator {
   async dismiss(uploadId: string): Promise<void> {
     const lane = this.#lanes.get(uploadId);
     if (!lane) return;
-    this.#lanes.delete(uploadId);
+    this.#lanes.remove(lane);
     lane.abort();
     await this.#empty(lane);
   }
 
-  /** Follows what other processes have done: takes on uploads that started, lets go of those that stopped. */
-  async sync(): Promise<void> {
-    const active = new Set<string>();
-    for await (const upload of this.#options.uploads.inStates({ states: ["IN_PROGRESS"] })) {
-      active.add(upload.id);
-      this.admit(upload);
-    }
-    for (const id of this.#lanes.keys()) {
-      if (active.has(id)) continue;
-      const upload = await this.#options.uploads.get(id);
-      // Not awaited: a read that hangs must not hold up everything else that is looked after.
-      if (upload.state !== "IN_PROGRESS") this.#letGo(id);
-    }
+  /** Follows what other processes have done to the upload: takes it on, or lets go of it. */
+  async follow(upload: UploadRecord): Promise<void> {
+    this.admit(upload);
+    if (upload.state === "IN_PROGRESS" || !this.#lanes.get(upload.id)) return;
+    // Read anew: it may have been reopened here since.
+    const { state } = await this.#options.uploads.get(upload.id);
+    // Not awaited: a read that hangs must not hold up everything else that is looked after.
+    if (state !== "IN_PROGRESS") this.#letGo(upload.id);
+  }
+
+  /** Gives back what is ours by the ledger and in nobody's hands. */
+  async reclaim(): Promise<void> {
     await this.#custody.reclaim();
     this.#bell.ring();
   }
 
-  /** Our lease ran out: others may hold what we held, so nothing of it goes on. `sync` begins again. */
+  /** Our lease ran out: others may hold what we held, so nothing of it goes on. `follow` begins again. */
   lapse(): void {
-    for (const id of [...this.#lanes.keys()]) this.#letGo(id);
+    for (const lane of this.#lanes.all()) this.#letGo(lane.upload.id);
   }
 
   #letGo(uploadId: string): void {
@@ -128,7 +154,7 @@ export class Orchestrator {
   /** Begins nothing new, lets requests in flight finish, and gives everything else back. `abort` cuts that short. */
   async stop(abort: AbortSignal): Promise<void> {
     this.#ended.abort();
-    const lanes = [...this.#lanes.values()];
+    const lanes = this.#lanes.all();
     const cut = () => {
       for (const lane of lanes) lane.abort();
     };
@@ -158,37 +184,68 @@ export class Orchestrator {
   }
 
   async #fill(): Promise<void> {
-    while (this.#pool.activeCount + this.#pool.pendingCount < this.#pool.concurrency) {
-      const lane = this.#nextLane();
-      if (!lane || this.#ended.signal.aborted || !this.#options.mayClaim()) return;
-      if (lane.queue.length === 0) await this.#claim(lane);
-      // Somebody may have dismissed the lane while the ledger was asked.
-      const file = this.#isOpen(lane) ? lane.queue.shift() : undefined;
-      if (file) this.#launch(lane, file);
+    const { context, mayClaim } = this.#options;
+    if (this.#lanes.hasHours(this.#hours)) await this.#lookAtHours();
+    while (!this.#ended.signal.aborted && mayClaim()) {
+      const now = context.clock.monotonic();
+      const lane = this.#lanes.next(now);
+      if (!lane) return;
+      // New, adjusted, or late by as long as the ledger took.
+      if (lane.isOpen !== lane.isWithin(this.#hours, context.clock.now())) await this.#lookAtHours();
+      else if (!lane.isOpen) await this.#rest(lane);
+      else if (!this.#isFull(now)) await this.#begin(lane);
+      else if (!(await this.#makeRoom(lane, now))) return;
     }
   }
 
-  /** Of the lanes that have or may have work: highest priority first, then whose turn was longest ago. */
-  #nextLane(): Lane | undefined {
-    const now = this.#options.context.clock.monotonic();
-    let best: Lane | undefined;
-    for (const lane of this.#lanes.values()) {
-      if (!lane.ready(now) || !this.#isOpen(lane)) continue;
-      if (!best || lane.priority > best.priority || (lane.priority === best.priority && lane.turn < best.turn))
-        best = lane;
-    }
-    if (best) best.turn = ++this.#turn;
-    return best;
+  async #lookAtHours(): Promise<void> {
+    for (const lane of this.#lanes.lookAtHours(this.#hours, this.#options.context.clock.now()))
+      await this.#giveBack(lane.queue.splice(0));
   }
 
-  /** Milliseconds until some lane may have work by itself. */
+  #isFull(now: number): boolean {
+    return this.#lanes.taken(now) >= this.#concurrency.current;
+  }
+
+  async #begin(lane: Lane): Promise<void> {
+    this.#lanes.tookTurn(lane);
+    if (lane.queue.length === 0) await this.#claim(lane);
+    // Somebody may have dismissed the lane while the ledger was asked.
+    const file = this.#lanes.has(lane) ? lane.queue.shift() : undefined;
+    if (file) this.#launch(lane, file);
+  }
+
+  /**
+   * When an upload with files to send has no place, and another has had one for long, that one makes room.
+   * @returns whether there is room now, or it has nothing to send
+   */
+  async #makeRoom(waiting: Lane, now: number): Promise<boolean> {
+    if (!this.#lanes.outstaying(waiting, now)) return false;
+    if (waiting.queue.length === 0) await this.#claim(waiting);
+    if (waiting.queue.length === 0) return true;
+    this.#lanes.outstaying(waiting, now)?.makeRoom();
+    return !this.#isFull(now);
+  }
+
+  /** Outside the hours: finishes what has nothing to send, and says so of what has. */
+  async #rest(lane: Lane): Promise<void> {
+    const { state, context } = this.#options;
+    lane.lookAgainAt = Number.POSITIVE_INFINITY;
+    const { id, spec } = lane.upload;
+    if ((await outcomeOf(state, lane.upload)) !== "unfinished") return await this.#finishIfDone(lane);
+    if (lane.toldOfHours) return;
+    lane.toldOfHours = true;
+    const until = nextActive([this.#hours, spec.activeHours], context.clock.now()) ?? null;
+    context.emit("upload:waiting", () => ({ uploadId: id, cause: "activeHours", until }));
+  }
+
+  /** Milliseconds until something may change by itself. */
   #nextLook(): number {
-    const now = this.#options.context.clock.monotonic();
-    let next = Number.POSITIVE_INFINITY;
-    const isFull = this.#pool.activeCount + this.#pool.pendingCount >= this.#pool.concurrency;
-    if (isFull || !this.#options.mayClaim()) return next;
-    for (const lane of this.#lanes.values()) if (this.#isOpen(lane)) next = Math.min(next, lane.nextLook());
-    return Math.max(0, next - now);
+    const { clock } = this.#options.context;
+    if (!this.#options.mayClaim()) return Number.POSITIVE_INFINITY;
+    const now = clock.monotonic();
+    const next = this.#isFull(now) ? this.#lanes.nextRoom(now) : this.#lanes.nextLook(now);
+    return Math.min(Math.max(0, next - now), this.#lanes.untilHours(this.#hours, clock.now()));
   }
 
   async #claim(lane: Lane): Promise<void> {
@@ -206,7 +263,7 @@ export class Orchestrator {
       take: (file) => reduceFile(file, { type: "claim", owner }, now),
     });
     this.#custody.take(claimed);
-    if (!this.#isOpen(lane)) return await this.#giveBack(claimed);
+    if (!this.#lanes.has(lane)) return await this.#giveBack(claimed);
     lane.queue.push(...claimed);
     if (claimed.length > 0) {
       lane.lookAgainAt = 0;
@@ -215,22 +272,26 @@ export class Orchestrator {
     lane.lookAgainAt = Number.POSITIVE_INFINITY;
     const due = await state.nextDue(uploadId);
     if (due !== undefined) lane.lookAgainIn(due - now, longestDelay, context.clock.monotonic());
-    else if (lane.flying.size === 0) await this.#finishIfDone(lane);
+    else if (lane.flights.size === 0) await this.#finishIfDone(lane);
   }
 
   #launch(lane: Lane, file: FileRecord): void {
     const { context, worker, owner } = this.#options;
     emitFile(context.emit, { type: "claim", owner }, file);
-    const flight = this.#pool(() => worker.run(file, lane))
-      .then((result) => this.#landed(lane, file, result))
-      .catch((error: unknown) => this.#warn(error, file.uploadId))
-      .finally(() => {
-        this.#custody.drop(file);
-        lane.flying.delete(flight);
-        if (lane.flying.size === 0) this.#grounded(lane);
-        this.#bell.ring();
-      });
-    lane.flying.add(flight);
+    this.#lanes.launch(lane, (flight) =>
+      worker
+        .run(file, flight)
+        .then((result) => this.#landed(lane, file, result))
+        .catch((error: unknown) => this.#warn(error, file.uploadId))
+        .finally(() => this.#cleared(lane, flight, file)),
+    );
+  }
+
+  #cleared(lane: Lane, flight: Flight, file: FileRecord): void {
+    this.#custody.drop(file);
+    this.#lanes.land(lane, flight);
+    if (lane.flights.size === 0) this.#grounded(lane);
+    this.#bell.ring();
   }
 
   /** The last flight has landed: if all were denied, the upload is. */
@@ -248,6 +309,7 @@ export class Orchestrator {
         lane.denied = undefined;
         return;
       case "retry":
+      case "released":
         lane.lookAgainAt = 0;
         return;
       case "lost":
@@ -273,26 +335,15 @@ export class Orchestrator {
     context.emit("warning", () => ({ ...reason, uploadId: lane.upload.id }));
   }
 
-  /** We wrote an object after somebody else had taken the file over: what the ledger says of the bucket may be untrue. */
   async #disprove(file: FileRecord, wrote: Evidence): Promise<void> {
-    const { state, uploads, context } = this.#options;
-    const now = await state.getFile(file.uploadId, file.path);
-    if (now?.state !== "UPLOADED" || !now.evidence || now.evidence.etag === wrote.etag) return;
-    const { spec } = await uploads.get(file.uploadId);
-    const address = { bucket: spec.bucket, key: now.key, expectedBucketOwner: spec.object.expectedBucketOwner };
-    if ((await context.objects.headObject(address))?.etag === now.evidence.etag) return;
-    const reason: Reason = { code: "INTEGRITY", message: "A late write of an earlier owner replaced the object." };
-    await uploads.applyIfAllowed(file.uploadId, { type: "reopen" });
-    const action = { type: "disproved", reason } as const;
-    const after = reduceFile(now, action, context.clock.now());
-    if ((await context.ledger.offer({ before: now, after })) === "applied") emitFile(context.emit, action, after);
-    this.admit(await uploads.get(file.uploadId));
+    const upload = await disprove(this.#options.context, this.#options.uploads, file, wrote);
+    if (upload) this.admit(upload);
   }
 
   /** The upload as a whole cannot go on. Its files are given back first: who sees it FAILED sees nothing in flight. */
   async #fail(lane: Lane, reason: Reason): Promise<void> {
     const { id } = lane.upload;
-    if (!this.#isOpen(lane)) return;
+    if (!this.#lanes.has(lane)) return;
     lane.abort();
     try {
       await this.#empty(lane);
@@ -300,45 +351,31 @@ export class Orchestrator {
     } catch (error) {
       this.#warn(error, id);
     } finally {
-      if (this.#lanes.get(id) === lane) this.#lanes.delete(id);
+      this.#lanes.remove(lane);
     }
-  }
-
-  /** Whether files of the lane may still be begun. */
-  #isOpen(lane: Lane): boolean {
-    return this.#lanes.get(lane.upload.id) === lane && !lane.stop.abort.aborted;
   }
 
   /** COMPLETED when nothing is left to do and nothing failed. A scan under way may still find more. */
   async #finishIfDone(lane: Lane): Promise<void> {
-    const { uploads, isScanning } = this.#options;
+    const { state, uploads, isScanning, owner, context, longestDelay } = this.#options;
     const { id } = lane.upload;
     const upload = await uploads.get(id);
+    if (await uploads.isScannedByOther(upload, owner)) {
+      // What it finds is work for us, too, and nobody has to tell us.
+      return lane.lookAgainIn(SCANNED_BY_OTHER_MS, longestDelay, context.clock.monotonic());
+    }
     if (isScanning(id) || upload.lastScan === null) return;
-    const failed = await this.#outcome(upload);
+    const failed = await outcomeOf(state, upload);
     if (failed === "unfinished" || isScanning(id)) return;
-    if (this.#lanes.get(id) === lane) this.#lanes.delete(id);
+    this.#lanes.remove(lane);
     await uploads.applyIfAllowed(id, failed ? { type: "fail", reason: failed } : { type: "complete" });
     // Somebody may have queued a file in the same instant: it must not stay behind.
-    if ((await this.#outcome(upload)) === "unfinished")
+    if ((await outcomeOf(state, upload)) === "unfinished")
       this.admit(await uploads.applyIfAllowed(id, { type: "reopen" }));
   }
 
-  /** What stands against COMPLETED, if anything. */
-  async #outcome(upload: UploadRecord): Promise<Reason | "unfinished" | undefined> {
-    const { PENDING, IN_PROGRESS, FAILED } = await this.#options.state.counters(upload.id);
-    if (PENDING.files + IN_PROGRESS.files > 0) return "unfinished";
-    if (FAILED.files > 0) {
-      const message = `${FAILED.files} file(s) failed. List the failed files to see why; retry when the cause is mended.`;
-      return { code: "UPLOAD_FAILED", message };
-    }
-    if (upload.spec.mode === "watch" || upload.lastScan?.complete !== false) return undefined;
-    const message = "A part of the source folder could not be read, and nobody knows what it holds.";
-    return { code: "SOURCE_NOT_READABLE", message };
-  }
-
   async #empty(lane: Lane): Promise<void> {
-    await Promise.all(lane.flying);
+    await lane.landed();
     await this.#giveBack(lane.queue.splice(0));
   }
 

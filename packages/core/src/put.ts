@@ -5,18 +5,19 @@ import { confirmByHead, findOurs, settleDoubt } from "./verify.ts";
 
 /**
  * Sends a small file in one request. All its bytes are in memory and the file is known to be untouched before the first
- * leaves, so that no mixed object can come to be. After an earlier attempt, the bucket is asked first whether that one
- * has arrived: its answer may have been lost with a process.
+ * leaves, so that no mixed object can come to be. No memory is held while it waits for bandwidth. After an earlier attempt,
+ * the bucket is asked first whether that one has arrived: its answer may have been lost with a process.
  */
 export async function putFile(task: FileTask, source: Source): Promise<Evidence> {
   const { context, file, stop } = task;
-  const loan = await context.buffers.borrow(source.facts.size, stop.abort);
+  const loan = await task.borrowToSend(source.facts.size);
   try {
     const checksum = await readExactly(source, file.path, loan.bytes, 0);
     await checkUntouched(source, file.path);
     const arrived = file.attempts > 1 ? await findOurs(task, source, checksum) : undefined;
     if (arrived) return evidenceOf(task, source, arrived, checksum);
     stop.drain.throwIfAborted();
+    loan.leaves();
     const request = {
       ...task.address,
       settings: task.settings,

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { BufferPool } from "./buffers.ts";
+import type { BufferPool, Loan } from "./buffers.ts";
 import { type Checksum, crc32Of, formatCrc32 } from "./checksum.ts";
 import { SourceError } from "./errors.ts";
 import { type Emit, emitFile, fileEvent } from "./events.ts";
@@ -35,6 +35,22 @@ export interface TransferContext {
   readonly partsAtOnce: number;
 }
 
+/** Where bodies wait until they may be sent. */
+export interface Pace {
+  /** Waits for so many bytes. @throws the reason of the drain, which ends the wait */
+  take(bytes: number): Promise<void>;
+  /** They were not sent after all. */
+  refund(bytes: number): void;
+  /** The body is sent now; each repetition counts, too. */
+  own(body: Uint8Array): void;
+}
+
+/** Memory for one body. Give it back exactly once. */
+export interface BodyLoan extends Loan {
+  /** The body is sent now; unless told, its bandwidth is given back with it. */
+  leaves(): void;
+}
+
 /** How a transfer is asked to end early. */
 export interface StopSignals {
   /** Begin nothing new; what is in flight may finish. */
@@ -50,6 +66,7 @@ export class FileTask {
   readonly settings: ObjectSettings;
   readonly condition: WriteCondition | undefined;
   readonly stop: StopSignals;
+  readonly pace: Pace;
   #file: FileRecord;
 
   constructor(
@@ -60,7 +77,7 @@ export class FileTask {
       readonly condition: WriteCondition | undefined;
     },
     context: TransferContext,
-    stop: StopSignals,
+    { stop, pace }: { readonly stop: StopSignals; readonly pace: Pace },
   ) {
     this.#file = file;
     this.context = context;
@@ -68,6 +85,7 @@ export class FileTask {
     this.settings = target.settings;
     this.condition = target.condition;
     this.stop = stop;
+    this.pace = pace;
   }
 
   get file(): FileRecord {
@@ -93,6 +111,36 @@ export class FileTask {
     this.#file = after;
     await this.context.ledger.commit(parts ? { before, after, parts } : { before, after });
     emitFile(this.context.emit, action, after);
+  }
+
+  /**
+   * Memory for a body whose turn to be sent has come: none is held while it waits for bandwidth.
+   * @throws the drain's reason, or the abort's
+   */
+  async borrowToSend(size: number): Promise<BodyLoan> {
+    const { pace } = this;
+    await pace.take(size);
+    let leaves = false;
+    const keepPace = () => {
+      if (!leaves) pace.refund(size);
+    };
+    try {
+      const loan = await this.context.buffers.borrow(size, this.stop.abort, this.#file.uploadId);
+      return {
+        bytes: loan.bytes,
+        leaves: () => {
+          leaves = true;
+          pace.own(loan.bytes);
+        },
+        release: () => {
+          keepPace();
+          loan.release();
+        },
+      };
+    } catch (error) {
+      keepPace();
+      throw error;
+    }
   }
 
   /** `bytes` of the file are finished, `sent` of them were sent just now. */

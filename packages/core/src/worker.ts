@@ -1,5 +1,4 @@
 import { contentType } from "./content-type.ts";
-import { quietDelay } from "./decide.ts";
 import { BucketlineError, ObjectStoreError, type Reason, reasonOf } from "./errors.ts";
 import type { Evidence, FileRecord } from "./file.ts";
 import { filterReason } from "./filters.ts";
@@ -10,8 +9,9 @@ import type { SourceRoot } from "./ports/file-system.ts";
 import { putFile } from "./put.ts";
 import { sameAsUploaded } from "./recheck.ts";
 import { backoff, judge, type RetryPolicy, type Verdict } from "./retry.ts";
-import { FileTask, pinSource, type Source, type StopSignals, type TransferContext } from "./transfer.ts";
-import { quietThreshold, type UploadRecord } from "./upload.ts";
+import { quietDelay, stabilityPolicy } from "./stability.ts";
+import { FileTask, type Pace, pinSource, type Source, type StopSignals, type TransferContext } from "./transfer.ts";
+import type { UploadRecord } from "./upload.ts";
 
 export interface WorkerOptions {
   readonly context: TransferContext;
@@ -36,13 +36,28 @@ export type AttemptResult =
 export interface AttemptScope {
   readonly upload: UploadRecord;
   readonly stop: StopSignals;
+  readonly pace: Pace;
   /** Whether any file of the upload has arrived lately. */
   readonly succeeded: boolean;
-  root(): Promise<SourceRoot>;
+  root(): Promise<AttemptRoot>;
 }
+
+/** What an attempt needs of the source folder. */
+type AttemptRoot = Pick<SourceRoot, "facts" | "open">;
 
 /** How long a file is left alone whose refusal may concern all of them, so that the others go first. Milliseconds. */
 const DENIED_PAUSE = 5_000;
+
+const OTHER_DEVICE: Reason = {
+  code: "SOURCE_DOUBTFUL",
+  message: "A file is missing, and its folder is on another device than at the last scan. Is its disk mounted?",
+};
+
+/** What is missing on another device than the one that was scanned may lie on a disk that is not mounted now. */
+async function isOtherDevice(scope: AttemptScope): Promise<boolean> {
+  const device = scope.upload.lastScan?.device;
+  return device !== undefined && String((await scope.root()).facts.dev) !== device;
+}
 
 /** A file that has not been quiet for long enough when its turn comes. */
 class NotQuiet extends Error {
@@ -80,7 +95,7 @@ export class Worker {
     const { spec } = scope.upload;
     const settings = { ...spec.object, contentType: spec.object.contentType ?? contentType(file.path) };
     const condition = spec.overwrite === "never" ? ({ ifNoneMatch: "*" } as const) : undefined;
-    const task = new FileTask(file, { bucket: spec.bucket, settings, condition }, context, scope.stop);
+    const task = new FileTask(file, { bucket: spec.bucket, settings, condition }, context, scope);
     let wrote: Evidence | undefined;
     try {
       const root = await scope.root().catch((error: unknown) => {
@@ -100,7 +115,7 @@ export class Worker {
   async #attempt(
     task: FileTask,
     upload: UploadRecord,
-    root: SourceRoot,
+    root: AttemptRoot,
     onWritten: (evidence: Evidence) => void,
   ): Promise<void> {
     const { context } = this.#options;
@@ -108,7 +123,7 @@ export class Worker {
     try {
       const source = await pinSource(handle, task.file);
       this.#checkWanted(task, upload, source);
-      const unchanged = await sameAsUploaded(task, source);
+      const unchanged = await sameAsUploaded(task, source, upload.spec.compare);
       const partSize = planPartSize(source.facts.size, context.chunkSize, context.objects.capabilities);
       if (task.file.transfer && (unchanged || partSize === null)) await abandonTransfer(task);
       const evidence =
@@ -126,11 +141,8 @@ export class Worker {
     const now = this.#options.context.clock.now();
     const reason = filterReason(upload.spec, source.facts, now);
     if (reason) throw new LeftOut(reason);
-    const delayMs = quietDelay(
-      source.facts.mtimeNs,
-      now,
-      quietThreshold(upload.spec, this.#options.stabilityThreshold),
-    );
+    const policy = stabilityPolicy(upload.spec, this.#options.stabilityThreshold);
+    const delayMs = quietDelay(source.facts, task.file.unstableSince, now, policy);
     if (delayMs > 0) throw new NotQuiet(source, delayMs);
   }
 
@@ -176,6 +188,7 @@ export class Worker {
         await task.apply({ type: "release", burnt: false });
         return { type: "failUpload", reason };
       case "remove":
+        if (await isOtherDevice(scope)) return await this.#hold(task, OTHER_DEVICE);
         return await this.#leave(task, { type: "remove" });
       case "skip":
         return await this.#leave(task, { type: "skip", reason });
