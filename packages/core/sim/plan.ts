@@ -35,6 +35,8 @@ export type Happening =
       readonly kind: "full" | "busy" | "broken";
       readonly times: number;
     }
+  /** The ledger does what it is asked, and its answer is lost. */
+  | { readonly do: "ledgerSilence"; readonly process: number; readonly method: SilencedMethod; readonly times: number }
   | { readonly do: "abortMultiparts" }
   | { readonly do: "pause" | "resume" | "retry" | "check" | "cancel" }
   | { readonly do: "stepClock"; readonly ms: number };
@@ -49,7 +51,10 @@ export const FAULTED_METHODS = [
   "abortMultipart",
   "checkBucket",
 ] as const;
-export type FaultedMethod = (typeof FAULTED_METHODS)[number];
+export type FaultedMethod = (typeof FAULTED_METHODS)[number] | "deleteObject";
+
+export const SILENCED_METHODS = ["commit", "commit", "claim", "updateUpload", "rescue", "heartbeat"] as const;
+export type SilencedMethod = (typeof SILENCED_METHODS)[number];
 
 export const FAULT_KINDS = [
   "transient",
@@ -70,6 +75,9 @@ export interface Plan {
   readonly seed: number;
   /** Services on one ledger. */
   readonly processes: number;
+  /** Whether the ledger tells one service what the others have done. */
+  readonly hints: boolean;
+  readonly onSourceDelete: "keep" | "delete";
   readonly files: readonly { readonly path: string; readonly size: number; readonly fill: number }[];
   readonly steps: readonly Step[];
 }
@@ -78,10 +86,20 @@ const PATHS = ["a", "b.txt", "c/d", "c/e", "c.d", "dir/sub/f", "dir/sub/g", "é"
 const LARGEST = 60;
 const DAY = 86_400_000;
 
-/** What a seed makes happen. */
-export function planOf(seed: number): Plan {
+/**
+ * What a seed makes happen.
+ * @param owners how many services there shall be. Default: the seed says, one or two
+ */
+export function planOf(seed: number, owners?: 1 | 2): Plan {
   const random = new SeededRandom(seed);
-  const processes = random.chance(0.4) ? 2 : 1;
+  const said = random.chance(0.4) ? 2 : 1;
+  const processes = owners ?? said;
+  const onSourceDelete = seed % 3 === 0 ? "delete" : "keep";
+  // Without random numbers of their own, so that the other seeds make happen what they always did.
+  const faulted = (method: FaultedMethod) =>
+    onSourceDelete === "delete" && method === "checkBucket" ? "deleteObject" : method;
+  const written = (kind: Happening["do"]) =>
+    onSourceDelete === "delete" && (kind === "truncate" || kind === "rewriteKeepingTime") ? "remove" : kind;
   const size = () => random.pick([0, 1, 7, 8, 9, random.between(10, LARGEST), random.between(10, LARGEST)]);
   const fill = () => random.between(97, 122);
   const files = PATHS.filter(() => random.chance(0.6)).map((path) => ({ path, size: size(), fill: fill() }));
@@ -90,7 +108,7 @@ export function planOf(seed: number): Plan {
     const process = random.between(0, processes - 1);
     const kinds = ["write", "replace", "rewriteKeepingTime", "append", "truncate", "remove"] as const;
     const dice = random.next();
-    if (dice < 0.3) return { do: random.pick(kinds), path, size: size(), fill: fill() } as Happening;
+    if (dice < 0.3) return { do: written(random.pick(kinds)), path, size: size(), fill: fill() } as Happening;
     if (dice < 0.5)
       return {
         do: "kill",
@@ -101,7 +119,8 @@ export function planOf(seed: number): Plan {
       };
     if (dice < 0.8) {
       const times = random.chance(0.2) ? random.between(5, 20) : random.between(1, 3);
-      return { do: "fault", process, method: random.pick(FAULTED_METHODS), kind: random.pick(FAULT_KINDS), times };
+      const method = faulted(random.pick(FAULTED_METHODS));
+      return { do: "fault", process, method, kind: random.pick(FAULT_KINDS), times };
     }
     if (dice < 0.85) return { do: "freeze", process, forMs: random.pick([5_000, 40_000, 100_000]) };
     if (dice < 0.88) return { do: "stop", process, downMs: random.between(0, 20_000) };
@@ -111,13 +130,15 @@ export function planOf(seed: number): Plan {
     if (dice < 0.94) return { do: "abortMultiparts" };
     if (dice < 0.95) return { do: "stepClock", ms: random.pick([-DAY, DAY, -1_000, 60_000]) };
     if (dice < 0.952) return { do: "cancel" };
+    if (dice < 0.97)
+      return { do: "ledgerSilence", process, method: random.pick(SILENCED_METHODS), times: random.between(1, 3) };
     return { do: random.pick(["pause", "resume", "retry", "check"]) };
   };
   const steps = Array.from({ length: random.between(3, 25) }, (): Step => {
     const after = random.pick([0, 1, 5, random.between(0, 100), random.between(0, 5_000), random.between(0, 20_000)]);
     return { after, ...happening() };
   });
-  return { seed, processes, files, steps };
+  return { seed, processes, hints: seed % 2 === 0, onSourceDelete, files, steps };
 }
 
 /** A step in words, for the story of a failing seed. */

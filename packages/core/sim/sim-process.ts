@@ -1,4 +1,6 @@
 import {
+  type ChangeOutcome,
+  type FileChange,
   type ObjectErrorKind,
   type ObjectStore,
   ObjectStoreError,
@@ -6,9 +8,10 @@ import {
   StateStoreError,
   UploadService,
 } from "../src/index.ts";
-import { type FaultedCall, type FaultRule, type Faulty, faulty, MemoryStateStore } from "../src/testing/index.ts";
-import type { FaultedMethod, FaultKind } from "./plan.ts";
+import { type FaultedCall, type FaultRule, type Faulty, faulty } from "../src/testing/index.ts";
+import type { FaultedMethod, FaultKind, SilencedMethod } from "./plan.ts";
 import type { SeededRandom } from "./random.ts";
+import type { SimHandle } from "./sim-ledger.ts";
 import { BUCKET, type SimWorld } from "./sim-world.ts";
 
 const ALWAYS = Number.POSITIVE_INFINITY;
@@ -20,6 +23,9 @@ export class SimProcess {
   readonly #random: SeededRandom;
   readonly #objects: Faulty<ObjectStore>;
   readonly #state: Faulty<StateStore>;
+  readonly #ledger: SimHandle;
+  /** Outcomes of commits that were never answered. */
+  readonly #unsettled = new WeakMap<readonly FileChange[], ChangeOutcome[]>();
   #callsLeft = ALWAYS;
   #when: "before" | "after" = "before";
   #thawed: Promise<void> | undefined;
@@ -30,7 +36,14 @@ export class SimProcess {
     this.#random = random;
     const { clock } = world;
     this.#objects = faulty(this.#mortal(world.objects()), [], { clock });
-    this.#state = faulty(this.#mortal<StateStore>(new MemoryStateStore({ clock, state: world.ledger })), [], { clock });
+    this.#ledger = world.ledger.connect();
+    const settling: FaultRule<StateStore> = {
+      method: "commit",
+      times: ALWAYS,
+      when: (changes) => this.#unsettled.has(changes),
+      run: ({ args: [changes] }) => Promise.resolve(this.#settle(changes as readonly FileChange[])),
+    };
+    this.#state = faulty(this.#mortal(this.#ledger.store), [settling], { clock });
     this.service = new UploadService({
       state: this.#state.port,
       objects: this.#objects.port,
@@ -79,6 +92,23 @@ export class SimProcess {
     this.world.resendsAllowed += times * 6;
   }
 
+  /** The ledger does what it is asked, and its answer is lost. A commit that is asked for again is settled, as the port says. */
+  ledgerSilence(method: SilencedMethod, times: number): void {
+    const run = async ({ args: [changes], proceed }: FaultedCall) => {
+      const answer = await proceed();
+      if (method === "commit") this.#unsettled.set(changes as readonly FileChange[], answer as ChangeOutcome[]);
+      throw new StateStoreError("STATE_UNAVAILABLE", "made silent");
+    };
+    this.world.faults.push(this.#state.inject({ method, times, run } as FaultRule<StateStore>));
+    this.world.resendsAllowed += times * 6;
+  }
+
+  #settle(changes: readonly FileChange[]): ChangeOutcome[] | undefined {
+    const outcomes = this.#unsettled.get(changes);
+    this.#unsettled.delete(changes);
+    return outcomes;
+  }
+
   #faultOf(method: FaultedMethod, kind: FaultKind): object {
     const fail =
       (error: ObjectErrorKind, ambiguous = false) =>
@@ -106,7 +136,7 @@ export class SimProcess {
       get: (target, name) => {
         const value: unknown = Reflect.get(target, name, target);
         if (typeof value !== "function") return value;
-        if (name === "listMultiparts" || name === "listObjects") return value.bind(target);
+        if (name === "listMultiparts" || name === "listObjects" || name === "subscribe") return value.bind(target);
         return (...args: unknown[]) =>
           intercept({ method: String(name), args, proceed: () => Reflect.apply(value, target, args) as unknown });
       },
@@ -119,6 +149,7 @@ export class SimProcess {
     if (--this.#callsLeft > 0) return await proceed();
     if (this.#when === "after") await Promise.resolve(proceed()).catch(() => {});
     this.dead = true;
+    this.#ledger.die();
     return await never();
   }
 }

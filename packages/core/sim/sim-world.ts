@@ -1,41 +1,42 @@
 import type { ObjectStore } from "../src/index.ts";
-import {
-  FakeClock,
-  type InjectedFault,
-  MemoryBuckets,
-  MemoryFileSystem,
-  MemoryObjectStore,
-  MemoryState,
-} from "../src/testing/index.ts";
+import { type InjectedFault, MemoryBuckets, MemoryFileSystem, MemoryObjectStore } from "../src/testing/index.ts";
+import { ID, type SimLedger } from "./sim-ledger.ts";
 
 export const BUCKET = "bucket";
-export const ID = "u";
-const START = Date.UTC(2026, 0, 1);
 
 /** A broken promise, found by the model. */
 export class Broken extends Error {}
 
 /** What outlives every process: disk, ledger, bucket, time; and the model that knows what must be true of them. */
 export class SimWorld {
-  readonly clock = new FakeClock(START);
-  readonly disk = new MemoryFileSystem(this.clock);
-  readonly ledger = new MemoryState();
+  readonly ledger: SimLedger;
+  readonly clock: SimLedger["clock"];
+  readonly disk: MemoryFileSystem;
   readonly buckets = new MemoryBuckets();
   readonly faults: InjectedFault[] = [];
   /** Every content that a path ever had, as a whole. */
   readonly #versions = new Map<string, Set<string>>();
+  /** Since when each path has been on the disk, on the monotonic clock. */
+  readonly #there = new Map<string, number>();
   readonly #partsSent = new Map<string, number>();
   resendsAllowed = 0;
   calls = 0;
 
-  constructor() {
+  constructor(ledger: SimLedger) {
+    this.ledger = ledger;
+    this.clock = ledger.clock;
+    this.disk = new MemoryFileSystem(ledger.clock);
     this.buckets.create(BUCKET);
   }
 
   /** Remembers what the path holds now. Call it after every change of the disk. */
   remember(path: string): void {
     const content = this.disk.content(path);
-    if (content === undefined) return;
+    if (content === undefined) {
+      this.#there.delete(path);
+      return;
+    }
+    if (!this.#there.has(path)) this.#there.set(path, this.clock.monotonic());
     const versions = this.#versions.get(path) ?? new Set();
     this.#versions.set(path, versions.add(textOf(content)));
   }
@@ -52,6 +53,7 @@ export class SimWorld {
           if (++this.calls > MOST_CALLS) throw new Broken(`more than ${MOST_CALLS} calls of the object store`);
           const answer: unknown = await Reflect.apply(value, store, [request]);
           if (name === "uploadPart") this.#countPart(`${request.multipartId} ${request.partNumber}`);
+          if (answer === "deleted") this.#checkDeletion(request.key ?? "");
           if (name === "putObject" || name === "completeMultipart") this.#checkObject(request.key ?? "");
           return answer;
         };
@@ -69,14 +71,14 @@ export class SimWorld {
     return new MemoryObjectStore({ state: this.buckets }).multiparts(BUCKET).length;
   }
 
-  files() {
-    return [...(this.ledger.files.get(ID)?.after(undefined) ?? [])];
-  }
-
   /** Invariant 6: what is told is in the ledger already. */
   checkTold(path: string): void {
-    if (!this.ledger.files.get(ID)?.get(path)?.evidence)
-      throw new Broken(`${path} told as uploaded before it was recorded`);
+    const judge = (isRecorded: boolean) => {
+      if (!isRecorded) this.broken ??= new Broken(`${path} told as uploaded before it was recorded`);
+    };
+    const isRecorded = this.ledger.isRecorded(path);
+    if (typeof isRecorded === "boolean") judge(isRecorded);
+    else void isRecorded.then(judge);
   }
 
   /** Invariant 5: how many finished parts were sent again. */
@@ -93,6 +95,13 @@ export class SimWorld {
     }
   }
 
+  /** No object is deleted of a file that has been there for longer than any process sleeps. */
+  #checkDeletion(key: string): void {
+    const since = this.#there.get(key.slice(ID.length + 1));
+    if (since !== undefined && this.clock.monotonic() - since > LONGEST_SLEEP_MS)
+      this.broken ??= new Broken(`${key} was deleted although its file is there`);
+  }
+
   /** Set when the model saw a broken promise inside a call, where throwing would look like a fault. */
   broken: Broken | undefined;
 
@@ -101,6 +110,7 @@ export class SimWorld {
   }
 }
 
+const LONGEST_SLEEP_MS = 150_000;
 const MOST_CALLS = 20_000;
 
 function textOf(bytes: Uint8Array): string {

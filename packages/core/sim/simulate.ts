@@ -1,21 +1,25 @@
-import { BucketlineError, FILE_STATES } from "../src/index.ts";
-import { MemoryStateStore } from "../src/testing/index.ts";
+import { BucketlineError, FILE_STATES, type FileRecord } from "../src/index.ts";
 import type { Happening, Plan, Step } from "./plan.ts";
 import { SeededRandom } from "./random.ts";
+import { ID, MemoryLedger, type SimLedger } from "./sim-ledger.ts";
 import { SimProcess } from "./sim-process.ts";
-import { Broken, BUCKET, ID, SimWorld } from "./sim-world.ts";
+import { Broken, BUCKET, SimWorld } from "./sim-world.ts";
 
-const REGISTRATION = { id: ID, sourceFolder: "/data", bucket: BUCKET } as const;
+const REGISTRATION = { id: ID, sourceFolder: "/data", bucket: BUCKET };
 const LONGEST_MS = 4 * 3_600_000;
 /** Files and parts in flight per process: what a death may cost again. */
 const IN_FLIGHT = 3 * 2;
 
 /**
  * Lives through a plan, heals the world, and holds what is left against the model.
+ * @param ledger Default: one in memory. Its owner closes it.
  * @throws Broken when a promise was not kept
  */
-export async function simulate(plan: Plan): Promise<{ readonly steps: number; readonly calls: number }> {
-  const simulation = new Simulation(plan);
+export async function simulate(
+  plan: Plan,
+  ledger: SimLedger = new MemoryLedger(plan.hints),
+): Promise<{ readonly steps: number; readonly calls: number }> {
+  const simulation = new Simulation(plan, ledger);
   for (const step of plan.steps) await simulation.live(step);
   await simulation.heal();
   await simulation.checkAll();
@@ -23,12 +27,15 @@ export async function simulate(plan: Plan): Promise<{ readonly steps: number; re
 }
 
 class Simulation {
-  readonly world = new SimWorld();
+  readonly world: SimWorld;
   readonly #random: SeededRandom;
   readonly #processes: SimProcess[] = [];
+  readonly #onSourceDelete: Plan["onSourceDelete"];
   #cancelled = false;
 
-  constructor(plan: Plan) {
+  constructor(plan: Plan, ledger: SimLedger) {
+    this.#onSourceDelete = plan.onSourceDelete;
+    this.world = new SimWorld(ledger);
     this.#random = new SeededRandom(plan.seed ^ 0x5eed);
     for (const { path, size, fill } of plan.files) this.#write(path, bytesOf(size, fill));
     for (let index = 0; index < plan.processes; index++) this.#boot(index);
@@ -43,6 +50,7 @@ class Simulation {
   /** No more faults, the disk is there, every process has stopped. */
   async heal(): Promise<void> {
     this.world.disk.mounted = true;
+    this.world.ledger.heal();
     for (const fault of this.world.faults) fault.remove();
     await this.#pass(150_000);
     this.world.disk.mounted = true;
@@ -65,16 +73,17 @@ class Simulation {
     if (this.world.broken) throw this.world.broken;
     this.#check(this.world.multiparts() === 0, `${this.world.multiparts()} multipart upload(s) are left over`);
     const resent = this.world.partsResent;
-    this.#check(
-      resent <= this.world.resendsAllowed,
-      `${resent} finished parts were sent again, ${this.world.resendsAllowed} allowed`,
-    );
-    await this.#checkCounters();
-    if (!this.#cancelled) this.#checkFiles();
+    const allowed = this.world.resendsAllowed + this.world.ledger.unanswered * IN_FLIGHT;
+    this.#check(resent <= allowed, `${resent} finished parts were sent again, ${allowed} allowed`);
+    const files = await this.world.ledger.files();
+    await this.#checkCounters(files);
+    if (this.#cancelled) return;
+    this.#checkFiles(files);
+    if (this.#onSourceDelete === "delete") this.#checkDeleted(files);
   }
 
   async #registered(process: SimProcess): Promise<string> {
-    const { state } = await process.service.register(REGISTRATION);
+    const { state } = await process.service.register({ ...REGISTRATION, onSourceDelete: this.#onSourceDelete });
     if (state === "PAUSED") await process.service.resume(ID);
     if (state !== "CANCELLED") await process.service.retry(ID);
     return state;
@@ -102,8 +111,8 @@ class Simulation {
     return this.world.disk.paths.filter((path) => this.world.object(path) !== textOf(this.world.disk.content(path)));
   }
 
-  #checkFiles(): void {
-    const files = new Map(this.world.files().map((file) => [file.path, file]));
+  #checkFiles(records: readonly FileRecord[]): void {
+    const files = new Map(records.map((file) => [file.path, file]));
     for (const path of this.world.disk.paths) {
       const file = files.get(path);
       this.#check(file?.state === "UPLOADED", `${path} is ${file?.state ?? "unknown"} in the ledger, not UPLOADED`);
@@ -119,12 +128,20 @@ class Simulation {
     }
   }
 
-  async #checkCounters(): Promise<void> {
-    const store = new MemoryStateStore({ clock: this.world.clock, state: this.world.ledger });
-    await store.open();
-    const counters = await store.counters(ID);
+  /** Where a folder is empty, absence proves nothing. */
+  #checkDeleted(records: readonly FileRecord[]): void {
+    if (this.world.disk.paths.length === 0) return;
+    for (const { path, state, evidence } of records) {
+      if (state !== "REMOVED") continue;
+      this.#check(evidence === null, `${path} is gone, and its object is not settled`);
+      this.#check(this.world.object(path) === undefined, `${path} is gone, and its object is not`);
+    }
+  }
+
+  async #checkCounters(records: readonly FileRecord[]): Promise<void> {
+    const counters = await this.world.ledger.counters();
     for (const state of FILE_STATES) {
-      const files = this.world.files().filter((file) => file.state === state);
+      const files = records.filter((file) => file.state === state);
       const bytes = files.reduce((sum, file) => sum + file.size, 0);
       const same = counters[state].files === files.length && counters[state].bytes === bytes;
       this.#check(same, `the counters of ${state} are wrong`);
@@ -136,7 +153,7 @@ class Simulation {
     this.#processes[index] = process;
     const start = async () => {
       await process.service.start();
-      await process.service.register(REGISTRATION);
+      await process.service.register({ ...REGISTRATION, onSourceDelete: this.#onSourceDelete });
     };
     start().catch((error: unknown) => this.#expected(error));
   }
@@ -157,7 +174,8 @@ class Simulation {
       case "truncate":
         return this.#write(step.path, (disk.content(step.path) ?? new Uint8Array()).slice(0, step.size));
       case "remove":
-        return disk.remove(step.path);
+        disk.remove(step.path);
+        return this.world.remember(step.path);
       case "unmount":
         disk.mounted = false;
         void clock.sleep(step.forMs).then(() => {
@@ -176,7 +194,20 @@ class Simulation {
   #command(
     step: Extract<
       Happening,
-      { do: "kill" | "freeze" | "stop" | "fault" | "ledgerFault" | "pause" | "resume" | "retry" | "check" | "cancel" }
+      {
+        do:
+          | "kill"
+          | "freeze"
+          | "stop"
+          | "fault"
+          | "ledgerFault"
+          | "ledgerSilence"
+          | "pause"
+          | "resume"
+          | "retry"
+          | "check"
+          | "cancel";
+      }
     >,
   ): void {
     const process = this.#processes["process" in step ? step.process : 0];
@@ -196,6 +227,8 @@ class Simulation {
         return process.fault(step.method, step.kind, step.times);
       case "ledgerFault":
         return process.ledgerFault(step.kind, step.times);
+      case "ledgerSilence":
+        return process.ledgerSilence(step.method, step.times);
       default:
         void process.service[step.do](ID).catch((error: unknown) => this.#expected(error));
     }

@@ -85,7 +85,7 @@ export async function openHarness(options: () => PostgresStateStoreOptions = () 
   };
 }
 
-export const NOW = Date.UTC(2026, 0, 1);
+const NOW = Date.UTC(2026, 0, 1);
 
 export function anUpload(id: string): UploadRecord {
   return { ...newUpload(id, {} as UploadSpec, NOW), state: "IN_PROGRESS" };
@@ -106,7 +106,7 @@ export async function fill(store: StateStore, count: number): Promise<FileRecord
   return files;
 }
 
-export const take = (owner: string) => (file: FileRecord) => reduceFile(file, { type: "claim", owner }, NOW);
+const take = (owner: string) => (file: FileRecord) => reduceFile(file, { type: "claim", owner }, NOW);
 
 export const release = (file: FileRecord) => reduceFile(file, { type: "release", burnt: true }, NOW);
 

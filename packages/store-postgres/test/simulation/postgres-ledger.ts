@@ -23,8 +23,8 @@ export interface PostgresLedgerOptions {
   readonly hints: boolean;
   /** One call at a time, in an order that the seed decides. Otherwise they overlap as they come, and no run is like another. */
   readonly isSerial: boolean;
-  /** Whether the server may be out of reach for longer than calls wait for it, which takes real time. Default: true. */
-  readonly hasOutages?: boolean | undefined;
+  /** Whether the server may be out of reach for longer than calls wait for it, which takes real time. */
+  readonly hasOutages: boolean;
 }
 
 interface Handle {
@@ -61,11 +61,11 @@ export class PostgresLedger implements SimLedger {
     this.#traffic = new Traffic(options.isSerial);
     this.clock = new LedgerClock(START, this.#traffic, options.isSerial);
     // Of a call that was never answered nobody knows at once whether it happened.
-    if (options.isSerial && options.hasOutages === false) this.#reference = new Reference(this.clock);
+    if (options.isSerial && !options.hasOutages) this.#reference = new Reference(this.clock);
   }
 
   static async open(database: SimDatabase, options: PostgresLedgerOptions): Promise<PostgresLedger> {
-    const breaks = await Breaks.open(database.connectionString, options.seed, options.hasOutages ?? true);
+    const breaks = await Breaks.open(database.connectionString, options.seed, options.hasOutages);
     return new PostgresLedger(database, breaks, options);
   }
 
@@ -111,7 +111,7 @@ export class PostgresLedger implements SimLedger {
 
   #store(base: string, name: string, maxConnections: number): PostgresStateStore {
     const connectionString = this.#database.address(base, name);
-    const reconnectTimeoutMs = RECONNECT_TIMEOUT_MS[(this.#options.hasOutages ?? true) ? "outages" : "none"];
+    const reconnectTimeoutMs = RECONNECT_TIMEOUT_MS[this.#options.hasOutages ? "outages" : "none"];
     return new PostgresStateStore({ connectionString, maxConnections, schema: this.#schema, reconnectTimeoutMs });
   }
 

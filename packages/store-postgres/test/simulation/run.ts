@@ -20,9 +20,11 @@ const total = { ledger: 0, overlaps: 0, breaks: 0, outages: 0, unanswered: 0 };
 const server = await postgresForTests();
 const database = await SimDatabase.open(server.connectionString);
 const simulate = async (plan: Plan) => {
-  const { calls, ledgerCalls, overlaps, breaks, outages, unanswered } = await simulateOnPostgres(database, plan, {
+  const { calls, ledgerCalls, overlaps, breaks, outages, unanswered } = await simulateOnPostgres(
+    database,
+    plan,
     isSerial,
-  });
+  );
   total.ledger += ledgerCalls.length;
   total.overlaps += overlaps;
   total.breaks += breaks;
