@@ -15,18 +15,12 @@ import {
   type Upload,
   UploadService,
 } from "../../src/index.ts";
-import { S3ObjectStore, type S3ObjectStoreOptions } from "../../src/s3/index.ts";
+import type { S3ObjectStoreOptions } from "../../src/s3/index.ts";
+import { smallPartStore } from "../support/small-parts.ts";
 
 export const BUCKET = "fault-bucket";
 /** Chunk size of the beds' services, so that a large file is a few KiB. */
 export const PART = 1024;
-
-/** An S3 store that lets parts be as small as the sandbox does. */
-export function smallPartStore(options: S3ObjectStoreOptions): S3ObjectStore {
-  const store = new S3ObjectStore(options);
-  Object.assign(store.capabilities, { minPartSize: 1 });
-  return store;
-}
 
 /** Bytes that differ from part to part, so that a part in the wrong place shows. */
 export function patterned(length: number, seed = 1): Buffer {

@@ -1,7 +1,8 @@
 import type { FaultEffect, OperationName } from "@bucketline/s3-sandbox";
 import { describe, expect, test } from "vitest";
 import { systemClock, withDeadlines } from "../../src/index.ts";
-import { BUCKET, openBed, PART, patterned, smallPartStore, until } from "./bed.ts";
+import { smallPartStore } from "../support/small-parts.ts";
+import { BUCKET, openBed, PART, patterned, until } from "./bed.ts";
 import { openWire } from "./wire.ts";
 
 const BIG = patterned(5 * PART + 17);

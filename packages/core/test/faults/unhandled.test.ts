@@ -1,7 +1,8 @@
 import type { FaultEffect } from "@bucketline/s3-sandbox";
 import { expect, test } from "vitest";
 import { type EventName, systemClock, withDeadlines } from "../../src/index.ts";
-import { openBed, PART, patterned, smallPartStore, until } from "./bed.ts";
+import { smallPartStore } from "../support/small-parts.ts";
+import { openBed, PART, patterned, until } from "./bed.ts";
 
 /** Every bed fails its test when a rejection finds nobody; here as many as possible get the chance. */
 const EFFECTS: readonly FaultEffect[] = [
