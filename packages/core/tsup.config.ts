@@ -1,7 +1,15 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  entry: { index: "src/index.ts", "s3/index": "src/s3/index.ts", "testing/index": "src/testing/index.ts" },
+  entry: {
+    index: "src/index.ts",
+    "memory/index": "src/memory/index.ts",
+    "s3/index": "src/s3/index.ts",
+    "testing/index": "src/testing/index.ts",
+    // Worker threads, started by their URLs.
+    "walk-thread": "src/walk-thread.ts",
+    "watch-thread": "src/watch-thread.ts",
+  },
   format: "esm",
   target: "node22",
   dts: true,

@@ -8,14 +8,16 @@ export type Sighting =
   /** Not there, in a folder that was read. */
   | { readonly kind: "absent" };
 
-export type Decision = "nothing" | "add" | "addSkipped" | "changed" | "requeue" | "skip" | "remove";
+/** What the scan says of a path at which there is something. */
+export type Presence = Exclude<Sighting, { readonly kind: "absent" }>;
+
+export type Decision = "nothing" | "changed" | "requeue" | "skip" | "remove";
 
 /**
- * What a sighting does to the ledger.
+ * What a sighting does to a record of the ledger.
  *
  * | record                 | file, same        | file, other       | skipped            | absent                        |
  * |------------------------|-------------------|-------------------|--------------------|-------------------------------|
- * | none                   | add               | add               | addSkipped         | –                             |
  * | PENDING                | nothing           | changed           | skip *             | requeue (the worker settles)  |
  * | IN_PROGRESS            | nothing (the worker sees what it opened; the next scan sees the rest)                 ||||
  * | UPLOADED               | nothing           | changed           | skip               | remove                        |
@@ -28,8 +30,7 @@ export type Decision = "nothing" | "add" | "addSkipped" | "changed" | "requeue" 
  * `*` requeue instead while a transfer is left behind: only a worker can abort it.
  * `**` nothing when it was skipped because its object exists: it would be sent in vain with every scan.
  */
-export function decide(known: FileRecord | undefined, sighting: Sighting): Decision {
-  if (!known) return ABSENT_FROM_LEDGER[sighting.kind];
+export function decide(known: FileRecord, sighting: Sighting): Decision {
   if (known.state === "IN_PROGRESS") return "nothing";
   switch (sighting.kind) {
     case "file":
@@ -42,8 +43,6 @@ export function decide(known: FileRecord | undefined, sighting: Sighting): Decis
       return known.transfer || known.state === "PENDING" ? requeueOnce(known) : "remove";
   }
 }
-
-const ABSENT_FROM_LEDGER = { file: "add", skipped: "addSkipped", absent: "nothing" } as const;
 
 function isTakenUpAgain(known: FileRecord): boolean {
   return known.state === "REMOVED" || (known.state === "SKIPPED" && known.reason?.code !== "OBJECT_EXISTS");
@@ -58,13 +57,4 @@ function differs(known: FileRecord, facts: SourceFacts): boolean {
   return (
     known.fingerprint !== facts.fingerprint && withoutDevice(known.fingerprint) !== withoutDevice(facts.fingerprint)
   );
-}
-
-/**
- * How long a file must still be left alone until it has been quiet for the threshold. All in milliseconds.
- * A modification time in the future says nothing, so the whole threshold is waited.
- */
-export function quietDelay(mtimeNs: bigint, now: number, thresholdMs: number): number {
-  const age = now - Number(mtimeNs / 1_000_000n);
-  return age < 0 ? thresholdMs : Math.max(0, thresholdMs - age);
 }

@@ -1,9 +1,12 @@
 import { unlessAborted } from "./abortable.ts";
+import { Bandwidth } from "./bandwidth.ts";
 import { BufferPool } from "./buffers.ts";
 import { withDeadlines } from "./decorators/deadline.ts";
-import { withRetries } from "./decorators/retrying.ts";
+import { type RetryOptions, withRetries } from "./decorators/retrying.ts";
+import { Deletions } from "./deletions.ts";
 import { reasonOf } from "./errors.ts";
 import type { Emit } from "./events.ts";
+import { Follower } from "./follower.ts";
 import { Lease } from "./lease.ts";
 import { Ledger } from "./ledger.ts";
 import { Monitor } from "./monitor.ts";
@@ -14,6 +17,7 @@ import { ProgressTicker } from "./progress-ticker.ts";
 import { cleanCancelled, rescueFiles } from "./recovery.ts";
 import type { ResolvedOptions } from "./service-options.ts";
 import type { TransferContext } from "./transfer.ts";
+import type { UploadRecord, UploadState } from "./upload.ts";
 import { Uploads } from "./uploads.ts";
 import { Worker } from "./worker.ts";
 
@@ -23,20 +27,28 @@ export interface Engine {
   readonly context: TransferContext;
   readonly monitor: Monitor;
   readonly orchestrator: Orchestrator;
+  readonly bandwidth: Bandwidth;
   readonly lease: Lease;
+  /** Acts on what has become of the upload. */
+  follow(upload: UploadRecord): Promise<void>;
   start(): Promise<void>;
   /** Drains; at once when the signal aborts. */
   stop(abort: AbortSignal): Promise<void>;
 }
 
+/** Nobody scans or sends in these. */
+const RESTING: readonly UploadState[] = ["PAUSED", "CANCELLED"];
+
 /** Makes the parts of a service and introduces them to each other. Decides nothing. */
 export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal): Engine {
-  const { state, clock, random, fileSystem, owner, requeueFailedAfter, stabilityThreshold, retry } = options;
+  const { state, clock, random, fileSystem, owner, host, requeueFailedAfter, stabilityThreshold, retry } = options;
   const warn = (error: unknown) => emit("warning", () => reasonOf(error));
   const uploads = new Uploads({ state, clock, emit });
   const ledger = new Ledger({ state, clock, signal: cut, onTrouble: warn });
-  const onRetry = (error: { readonly kind: string }) => {
+  const bandwidth = new Bandwidth(clock, options.bandwidthLimit);
+  const onRetry: RetryOptions["onRetry"] = (error, _attempt, _delay, body) => {
     if (error.kind === "throttled") orchestrator.throttled();
+    if (body) bandwidth.resent(body);
   };
   const context: TransferContext = {
     objects: withRetries(withDeadlines(options.objects, { clock, baseMs: options.requestTimeout }), {
@@ -54,6 +66,8 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
     partsAtOnce: options.partConcurrency,
   };
   const worker = new Worker({ context, random, retry, stabilityThreshold, requeueFailedAfter });
+  const mayDelete = () => lease.isValid;
+  const deletions = new Deletions({ ...context, state, uploads, random, owner, mayDelete });
   const monitor: Monitor = new Monitor({
     state,
     uploads,
@@ -62,8 +76,12 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
     clock,
     emit,
     interval: options.monitorInterval,
+    watcher: options.watcher,
     stabilityThreshold,
     requeueFailedAfter,
+    deletions,
+    owner,
+    host,
     admit: (upload) => orchestrator.admit(upload),
   });
   const orchestrator: Orchestrator = new Orchestrator({
@@ -74,7 +92,10 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
     fileSystem,
     random,
     owner,
+    host,
     concurrency: options.concurrency,
+    bandwidth,
+    activeHours: options.activeHours,
     longestDelay: Math.max(retry.capMs, stabilityThreshold) * 2,
     isScanning: (uploadId) => monitor.isScanning(uploadId),
     mayClaim: () => lease.isValid,
@@ -87,20 +108,45 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
     progress: context.progress,
     interval: options.progressInterval,
   });
-  const watchAll = async () => {
+  const follow = async (upload: UploadRecord) => {
+    if (RESTING.includes(upload.state)) monitor.forget(upload.id);
+    else if (upload.spec.mode === "watch" || (upload.lastScan === null && upload.state !== "FAILED"))
+      monitor.watch(upload);
+    await orchestrator.follow(upload);
+  };
+  const followAll = async () => {
+    for await (const upload of uploads.inStates({})) {
+      uploads.notice(upload);
+      // One that cannot be followed now must not keep the others from it.
+      await follow(upload).catch(warn);
+    }
+  };
+  const takeUpAll = async () => {
     let found = 0;
-    for await (const upload of uploads.inStates({ states: ["PENDING", "IN_PROGRESS", "COMPLETED", "FAILED"] })) {
-      found++;
-      if (upload.spec.mode === "watch" || (upload.lastScan === null && upload.state !== "FAILED"))
-        monitor.watch(upload);
+    for await (const upload of uploads.inStates({})) {
+      uploads.see(upload);
+      if (!RESTING.includes(upload.state)) found++;
+      await follow(upload);
     }
     return found;
   };
+  const follower = new Follower({
+    state,
+    clock,
+    onTrouble: warn,
+    follow: async (uploadId) => {
+      if (uploadId === undefined) return await followAll();
+      const upload = await uploads.get(uploadId);
+      uploads.notice(upload);
+      context.progress.touch(uploadId);
+      await follow(upload);
+    },
+  });
   const orphans = new OrphanSweeper(context, uploads, options.orphanAge);
   const onBeat = async () => {
     await rescueFiles(state, context);
-    await watchAll();
-    await orchestrator.sync();
+    await followAll();
+    await orchestrator.reclaim();
     await cleanCancelled(context, uploads);
     await orphans.sweepDue();
   };
@@ -111,21 +157,25 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
     context,
     monitor,
     orchestrator,
+    bandwidth,
     lease,
+    follow,
     async start() {
       await lease.start();
       const files = await rescueFiles(state, context);
       const cleaned = await cleanCancelled(context, uploads);
-      const found = await watchAll();
-      await orchestrator.sync();
+      const found = await takeUpAll();
+      await orchestrator.reclaim();
       emit("recovery:finished", () => ({ files, uploads: found, cleaned }));
       orchestrator.start();
       monitor.start();
       ticker.start();
+      follower.start();
     },
     async stop(abort) {
       // Whatever one part meets, the others are stopped, too.
-      const ends = await Promise.allSettled([monitor.stop(abort), orchestrator.stop(abort), ticker.stop()]);
+      const ends = await Promise.allSettled([unlessAborted(follower.stop(), abort)]);
+      ends.push(...(await Promise.allSettled([monitor.stop(abort), orchestrator.stop(abort), ticker.stop()])));
       ends.push(...(await Promise.allSettled([unlessAborted(ledger.drain(), abort)])));
       ends.push(...(await Promise.allSettled([lease.stop(abort)])));
       for (const end of ends) if (end.status === "rejected" && end.reason !== abort.reason) warn(end.reason);

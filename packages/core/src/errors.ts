@@ -18,11 +18,16 @@ export const ERRORS = {
     "The file lies outside the source folder (through a link). Copy it inside, or register its own folder.",
   SOURCE_NAME_NOT_UTF8: "The name's bytes are not valid UTF-8, so no object key can carry it. Rename the file.",
   SOURCE_CHANGED: "The file changed while it was being sent. It is sent again once it is quiet.",
+  SOURCE_UNSTABLE: "The file has been changing for long and was never quiet. Set maxUnstableAge, or exclude it.",
+  SOURCE_DOUBTFUL:
+    "The source folder is empty, on another device or without its marker although files are known. Check that its disk is mounted.",
+  WATCH_DEGRADED: "File system events are not to be had, or not all of them. Polling finds everything all the same.",
   FILE_TOO_LARGE: "The file does not fit one object of this store. Split it; S3 takes up to 48.8 TiB.",
   FILE_FILTERED: "The file is outside the upload's size or age limits. Change the limits to include it.",
   UPLOAD_EXISTS: "An upload with this id exists with other settings. Use another id; ids are never free again.",
   UPLOAD_NOT_FOUND: "There is no upload with this id. List the uploads to see their ids.",
   UPLOAD_CANCELLED: "The upload was cancelled, which is final. Register a new one.",
+  UPLOAD_ELSEWHERE: "The upload is bound to another host, which alone sees its folder. Ask a service of that host.",
   UPLOAD_FAILED: "The upload failed; its reason says why. Mend the cause, then retry it.",
   INVALID_TRANSITION: "The upload or file is in a state in which this cannot be done. Look at its state.",
   FENCE_LOST: "Another owner took the file over. Nothing to do: the other owner goes on with it.",
@@ -35,6 +40,10 @@ export const ERRORS = {
   OBJECT_CONFLICT: "Somebody else is writing the same key at this moment. It is tried again.",
   OBJECT_REJECTED: "The store refused the request for good. The message says why; correct the settings.",
   OBJECT_UNSUPPORTED: "The store does not offer this operation. Use a store that does, or switch the feature off.",
+  OBJECT_REPLACED:
+    "The object of a removed file has been replaced by somebody else, so it was not deleted. Delete it yourself if it is not wanted.",
+  DELETE_REFUSED:
+    "More objects were to be deleted than deleteLimit allows, so none was. Look at the folder; check with allowDeletes.",
   STORE_THROTTLED: "The object store asks to slow down. Concurrency is reduced and the request repeated.",
   STORE_UNAVAILABLE: "The object store did not answer, or answered with a server error. It is tried again.",
   INTEGRITY: "What the store holds is not what was sent. It is sent again; if it persists, check network and store.",
@@ -43,7 +52,12 @@ export const ERRORS = {
   STATE_NEWER: "The state store was written by a newer version. Upgrade Bucketline.",
   STATE_BUSY: "The state store is locked by another process. It is tried again.",
   STATE_FULL: "The disk of the state store is full. Free space; work goes on by itself.",
+  STATE_UNAVAILABLE:
+    "The server of the state store does not answer. It is tried again; check the server and the network.",
   STATE_CLOSED: "The state store is closed. Open it, or create a new service.",
+  EXPORT_INVALID: "The export of a ledger is damaged, cut off, or no export. Export the ledger again.",
+  EXPORT_NEWER: "The export of a ledger was made by a newer version. Upgrade Bucketline.",
+  IMPORT_UNFINISHED: "The import of this upload was cut short. Run the import again.",
   UNEXPECTED: "Something failed that should not. The message says what; please report it.",
   SERVICE_NOT_STARTED: "The service has not been started. Call start() first.",
   SERVICE_STOPPED: "The service is stopped or stopping. Create and start a new one.",
@@ -83,6 +97,9 @@ export class UploadError extends BucketlineError {}
 
 /** The state store cannot do what it was asked. */
 export class StateStoreError extends BucketlineError {}
+
+/** An export of a ledger that cannot be imported. */
+export class ExportError extends BucketlineError {}
 
 /** The service is not in a state to do what it was asked. */
 export class ServiceError extends BucketlineError {}

@@ -2,7 +2,7 @@ import type TypedEmitter from "typed-emitter";
 import type { Reason } from "./errors.ts";
 import type { Evidence, FileAction, FileRecord, FileState } from "./file.ts";
 import type { Progress } from "./progress.ts";
-import type { ScanSummary, UploadAction, UploadRecord, UploadState } from "./upload.ts";
+import type { AdjustableSettings, ScanSummary, UploadAction, UploadRecord, UploadState } from "./upload.ts";
 import type { VerificationReport } from "./verification.ts";
 
 /** What every upload event carries. Payloads are plain JSON. Times in milliseconds since 1970. */
@@ -20,6 +20,14 @@ export interface FileEvent {
   readonly state: FileState;
   readonly size: number;
   readonly attempts: number;
+}
+
+/** Why an upload that has files to send begins none. */
+export interface WaitingEvent {
+  readonly uploadId: string;
+  readonly cause: "activeHours";
+  /** When it goes on by itself. */
+  readonly until: number | null;
 }
 
 type FileReasonEvent = FileEvent & { readonly reason: Reason };
@@ -42,6 +50,12 @@ export type Events = {
   "upload:paused": (event: UploadEvent) => void;
   "upload:resumed": (event: UploadEvent) => void;
   "upload:cancelled": (event: UploadEvent) => void;
+  /** Settings of the running upload were changed. */
+  "upload:adjusted": (event: UploadEvent & AdjustableSettings) => void;
+  /** It has files to send, and nothing is sent before the hours begin. `until` null: they never do. Told once per wait. */
+  "upload:waiting": (event: WaitingEvent) => void;
+  /** Another host has changed the upload: started, finished, paused or cancelled it, or seen work in it again. */
+  "upload:changed": (event: UploadEvent) => void;
   /** Its files have been compared with the bucket. */
   "upload:verified": (event: VerificationReport) => void;
   "file:queued": (event: FileEvent) => void;
@@ -53,12 +67,20 @@ export type Events = {
   "file:retrying": (event: FileReasonEvent & { readonly nextAttemptAt: number }) => void;
   "file:failed": (event: FileReasonEvent) => void;
   "file:skipped": (event: FileReasonEvent) => void;
+  /** It has been changing for ten minutes and was never quiet, so it was not sent. Told once. */
+  "file:unstable": (event: FileReasonEvent) => void;
   /** Known, and other than before: queued again. */
   "file:changed": (event: FileEvent) => void;
-  /** Gone from the source folder; its object stays. */
+  /** Gone from the source folder; its object still stands. */
   "file:removed": (event: FileEvent) => void;
+  /** The object of a file that is gone from the source folder is gone, too. */
+  "file:deleted": (event: FileEvent) => void;
   /** A periodic check of a watched upload begins. */
   "monitor:check": (event: { readonly uploadId: string }) => void;
+  /** File system events of the upload's folder are heard: changes are found without waiting for the next scan. */
+  "monitor:live": (event: { readonly uploadId: string }) => void;
+  /** They are not, or not all: polling finds everything, one interval later. */
+  "monitor:degraded": (event: { readonly uploadId: string; readonly reason: Reason }) => void;
   "monitor:requeued": (event: { readonly uploadId: string; readonly files: number }) => void;
   /** What the start found of earlier runs: files taken back from dead owners, uploads to go on with. */
   "recovery:finished": (event: { readonly files: number; readonly uploads: number; readonly cleaned: number }) => void;
@@ -91,8 +113,15 @@ const UPLOAD_EVENTS = {
 
 /** Tells what an action has made of an upload. Call it after the commit. */
 export function emitUpload(emit: Emit, action: UploadAction, upload: UploadRecord): void {
-  if (action.type === "scanned") emit("upload:scanned", () => ({ uploadId: upload.id, scan: action.scan }));
-  else if (action.type !== "cleaned") emit(UPLOAD_EVENTS[action.type], () => uploadEvent(upload));
+  const { id: uploadId } = upload;
+  if (action.type === "scan") emit("upload:scanning", () => ({ uploadId }));
+  else if (action.type === "scanned") {
+    const { scan } = action;
+    if (scan) emit("upload:scanned", () => ({ uploadId, scan }));
+  } else if (action.type === "adjust") {
+    const { priority, schedule, activeHours, bandwidthLimit } = upload.spec;
+    emit("upload:adjusted", () => ({ ...uploadEvent(upload), priority, schedule, activeHours, bandwidthLimit }));
+  } else if (action.type !== "cleaned") emit(UPLOAD_EVENTS[action.type], () => uploadEvent(upload));
 }
 
 export function fileEvent(file: FileRecord): FileEvent {

@@ -74,6 +74,8 @@ export interface FileRecord extends SourceFacts {
   readonly attempts: number;
   /** Milliseconds since 1970 before which nobody takes a PENDING file; for FAILED ones, when it is queued again. 0: at once. */
   readonly nextAttemptAt: number;
+  /** Milliseconds since 1970 since when it has been changing again and again, never quiet; null when it is quiet. */
+  readonly unstableSince: number | null;
   /** Who holds an IN_PROGRESS file. */
   readonly owner: string | null;
   /** Goes up by one with every claim. */
@@ -112,7 +114,11 @@ export type FileAction =
   | { readonly type: "disproved"; readonly reason: Reason }
   | { readonly type: "requeue" }
   | { readonly type: "skip"; readonly reason: Reason; readonly facts?: SourceFacts }
-  | { readonly type: "remove" };
+  | { readonly type: "remove" }
+  /** The object of a file that is gone is gone, too: the recorded one, or then one whose write was never recorded. */
+  | { readonly type: "deleted" }
+  /** What stands there, if anything, is not its object: another file's, or a stranger's. */
+  | { readonly type: "disowned" };
 
 /** From which states an action may start, and where it leads (null: stays). The only place that knows. */
 export const FILE_TRANSITIONS: Readonly<
@@ -131,6 +137,8 @@ export const FILE_TRANSITIONS: Readonly<
   requeue: { from: ["PENDING", "FAILED"], to: "PENDING" },
   skip: { from: ["PENDING", "IN_PROGRESS", "UPLOADED", "FAILED", "SKIPPED", "REMOVED"], to: "SKIPPED" },
   remove: { from: ["PENDING", "IN_PROGRESS", "UPLOADED", "FAILED", "SKIPPED"], to: "REMOVED" },
+  deleted: { from: ["REMOVED"], to: null },
+  disowned: { from: ["REMOVED"], to: null },
 };
 
 /**
@@ -144,10 +152,10 @@ export function reduceFile(file: FileRecord, action: FileAction, now: number): F
     throw new BucketlineError("INVALID_TRANSITION", `File ${file.path} is ${file.state}: cannot ${action.type}.`);
   }
   const moved = { ...file, state: to ?? file.state, revision: file.revision + 1, updatedAt: now };
-  return { ...moved, ...fileChange(file, action) };
+  return { ...moved, ...fileChange(file, action, now) };
 }
 
-function fileChange(file: FileRecord, action: FileAction): Partial<FileRecord> {
+function fileChange(file: FileRecord, action: FileAction, now: number): Partial<FileRecord> {
   switch (action.type) {
     case "claim":
       return { owner: action.owner, fence: file.fence + 1, attempts: file.attempts + 1 };
@@ -165,6 +173,7 @@ function fileChange(file: FileRecord, action: FileAction): Partial<FileRecord> {
         transfer: null,
         reason: null,
         attempts: 0,
+        unstableSince: null,
       };
     case "release":
       return {
@@ -179,6 +188,7 @@ function fileChange(file: FileRecord, action: FileAction): Partial<FileRecord> {
         reason: action.reason,
         nextAttemptAt: action.nextAttemptAt,
         attempts: action.burnt ? file.attempts : Math.max(0, file.attempts - 1),
+        unstableSince: action.reason.code === "SOURCE_CHANGED" ? (file.unstableSince ?? now) : file.unstableSince,
       };
     case "fail":
       return { ...FREE, reason: action.reason, nextAttemptAt: action.nextAttemptAt };
@@ -187,6 +197,7 @@ function fileChange(file: FileRecord, action: FileAction): Partial<FileRecord> {
         ...factsOf(action.facts),
         key: action.key,
         nextAttemptAt: action.nextAttemptAt,
+        unstableSince: action.nextAttemptAt > 0 ? (file.unstableSince ?? now) : null,
         // An attempt that died may have sent these very bytes: the next one has to look first.
         attempts: file.state === "PENDING" ? Math.min(file.attempts, 1) : 0,
         reason: null,
@@ -202,9 +213,13 @@ function fileChange(file: FileRecord, action: FileAction): Partial<FileRecord> {
     case "requeue":
       return { attempts: 0, nextAttemptAt: 0, reason: null };
     case "skip":
-      return { ...FREE, ...factsOf(action.facts), key: "", reason: action.reason };
+      return { ...FREE, ...factsOf(action.facts), key: "", reason: action.reason, unstableSince: null };
     case "remove":
-      return { ...FREE, key: "", reason: null };
+      return { ...FREE, key: "", reason: null, unstableSince: null };
+    case "deleted":
+    case "disowned":
+      // First the object of the evidence, then what attempts may have left.
+      return file.evidence ? { evidence: null } : { attempts: 0 };
   }
 }
 
@@ -212,6 +227,15 @@ const FREE = { owner: null, nextAttemptAt: 0 } as const;
 
 function factsOf(facts: SourceFacts | undefined): Partial<SourceFacts> {
   return facts ? { size: facts.size, mtimeNs: facts.mtimeNs, fingerprint: facts.fingerprint } : {};
+}
+
+/**
+ * Whether a write that starts from `before` may be applied to what is stored: the compare of compare and set, for stores
+ * that read before they write. Null and undefined: no record.
+ */
+export function isCurrent(before: FileRecord | null, stored: FileRecord | undefined): boolean {
+  if (before === null || stored === undefined) return before === null && stored === undefined;
+  return stored.revision === before.revision && stored.state === before.state && stored.fence === before.fence;
 }
 
 /** The record of a file seen for the first time. */
@@ -230,6 +254,7 @@ export function newFile(
     revision: 1,
     attempts: 0,
     nextAttemptAt: init.nextAttemptAt ?? 0,
+    unstableSince: init.nextAttemptAt && !init.skip ? now : null,
     owner: null,
     fence: 0,
     reason: init.skip ?? null,

@@ -42,11 +42,10 @@ export class FolderCalls {
   *readFolder(path: string): FsSteps<FolderEntry[]> {
     const folder = this.absolute(path);
     try {
-      const entries = yield* call("readdir", folder);
-      if (path === "") yield* this.#checkThere();
-      // Decoding puts U+FFFD for bytes that are no UTF-8; a name may also hold a real one. Only then the bytes decide.
-      const doubtful = entries.some((entry) => entry.name.includes("\ufffd"));
-      return doubtful ? yield* readBytes(folder) : entries.map((entry) => toEntry(entry.name, true, entry));
+      const entries = yield* list(folder);
+      // What is mounted over the root, or lay below its mount, may have folders of the same names.
+      yield* this.#checkThere();
+      return entries;
     } catch (error) {
       throw yield* this.failure(error, folder, "folder");
     }
@@ -110,6 +109,13 @@ export class FolderCalls {
       `The source folder ${this.root} went away or was replaced. Is its disk mounted?`,
     );
   }
+}
+
+function* list(folder: string): FsSteps<FolderEntry[]> {
+  const entries = yield* call("readdir", folder);
+  // Decoding puts U+FFFD for bytes that are no UTF-8; a name may also hold a real one. Only then the bytes decide.
+  const doubtful = entries.some((entry) => entry.name.includes("\ufffd"));
+  return doubtful ? yield* readBytes(folder) : entries.map((entry) => toEntry(entry.name, true, entry));
 }
 
 function* readBytes(folder: string): FsSteps<FolderEntry[]> {

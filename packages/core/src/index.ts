@@ -7,6 +7,7 @@ export {
   BucketlineError,
   ERRORS,
   type ErrorCode,
+  ExportError,
   InputError,
   type ObjectErrorFacts,
   type ObjectErrorKind,
@@ -17,7 +18,15 @@ export {
   StateStoreError,
   UploadError,
 } from "./errors.ts";
-export type { BucketlineEmitter, EventName, EventPayload, Events, FileEvent, UploadEvent } from "./events.ts";
+export type {
+  BucketlineEmitter,
+  EventName,
+  EventPayload,
+  Events,
+  FileEvent,
+  UploadEvent,
+  WaitingEvent,
+} from "./events.ts";
 export {
   type Evidence,
   FILE_STATES,
@@ -26,24 +35,36 @@ export {
   type FileRecord,
   type FileState,
   type FinishedPart,
+  isCurrent,
   newFile,
   reduceFile,
   type SourceFacts,
   type Transfer,
 } from "./file.ts";
+export type { PlanAction, PlanCause, PlanItem } from "./forecast.ts";
+export { type ExportOptions, type ExportSource, exportLedger } from "./ledger-export.ts";
+export { type ImportOptions, type ImportSummary, type ImportTarget, importLedger } from "./ledger-import.ts";
+export type { LedgerChunks, LedgerTotals } from "./ledger-lines.ts";
+export type { ServiceLimits } from "./limits.ts";
+export type { WatchStatus } from "./live-watches.ts";
 export { type FsLike, NodeFileSystem } from "./node-file-system.ts";
+export { NodeFolderWatcher } from "./node-folder-watcher.ts";
 export type { RegisterOptions } from "./options.ts";
 export { comparePaths } from "./paths.ts";
+export type { Plan, PlanOptions } from "./plan.ts";
+export type { PlanCount, PlanTotals } from "./plan-pass.ts";
 export type * from "./ports/clock.ts";
 export type * from "./ports/file-system.ts";
+export type * from "./ports/folder-watcher.ts";
 export type * from "./ports/object-store.ts";
 export type * from "./ports/state-store.ts";
 export type { Progress } from "./progress.ts";
 export { systemRandom } from "./random.ts";
 export type { RetryPolicy } from "./retry.ts";
-export { type CallOptions, type Upload, UploadService } from "./service.ts";
+export { type CallOptions, type CheckOptions, type Upload, UploadService } from "./service.ts";
 export type { ServiceOptions } from "./service-options.ts";
 export {
+  type AdjustableSettings,
   newUpload,
   reduceUpload,
   type ScanSummary,

@@ -61,7 +61,7 @@ export class Lease {
       // Neither is awaited: a ledger that hangs must not hide that time is up, nor slow work the next sign of life.
       this.#beating ??= this.#beat()
         .then(() => {
-          this.#tending ??= this.#tend();
+          if (!this.#ended.signal.aborted) this.#tending ??= this.#tend();
         })
         .catch(onTrouble)
         .finally(() => {

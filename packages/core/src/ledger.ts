@@ -1,4 +1,4 @@
-import { BucketlineError, StateStoreError } from "./errors.ts";
+import { BucketlineError, type ErrorCode, StateStoreError } from "./errors.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { ChangeOutcome, FileChange, StateStore } from "./ports/state-store.ts";
 
@@ -7,6 +7,8 @@ const LARGEST_BATCH = 256;
 /** How long a change may wait for others to share its transaction and its sync, in milliseconds. */
 const GATHER_MS = 4;
 const RETRY_MS = 1_000;
+/** Troubles of a store that pass. */
+const PASSING: readonly ErrorCode[] = ["STATE_BUSY", "STATE_FULL", "STATE_UNAVAILABLE"];
 
 interface Waiting {
   readonly change: FileChange;
@@ -19,13 +21,13 @@ export interface LedgerOptions {
   readonly clock: Clock;
   /** Ends waiting for a store that is locked or full. */
   readonly signal: AbortSignal;
-  /** Told when the store is locked or full and a batch is held back to be tried again. */
+  /** Told when the store is locked, full or out of reach and a batch is held back to be tried again. */
   readonly onTrouble: (error: StateStoreError) => void;
 }
 
 /**
  * Group commit: changes that come together share one transaction and one sync. Promises settle after the sync, so
- * whoever waits for one has a durable fact. Order is kept. While the store is locked or its disk is full, changes wait
+ * whoever waits for one has a durable fact. Order is kept. While the store is locked, out of reach or its disk is full, changes wait
  * and are tried again, which holds back the workers and so pauses the service by itself.
  */
 export class Ledger {
@@ -79,8 +81,7 @@ export class Ledger {
       try {
         return await this.#options.state.commit(changes);
       } catch (error) {
-        const held = error instanceof StateStoreError && (error.code === "STATE_BUSY" || error.code === "STATE_FULL");
-        if (!held) throw error;
+        if (!(error instanceof StateStoreError) || !PASSING.includes(error.code)) throw error;
         this.#options.onTrouble(error);
         await this.#options.clock.sleep(RETRY_MS, this.#options.signal);
       }

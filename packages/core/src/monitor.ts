@@ -1,52 +1,61 @@
-import pLimit, { type LimitFunction } from "p-limit";
 import { unlessAborted } from "./abortable.ts";
-import { type Reason, reasonOf, SourceError } from "./errors.ts";
-import type { Emit } from "./events.ts";
-import type { Ledger } from "./ledger.ts";
-import { compilePatterns } from "./patterns.ts";
-import type { Clock } from "./ports/clock.ts";
-import type { FileSystem } from "./ports/file-system.ts";
-import type { StateStore } from "./ports/state-store.ts";
-import { reconcile } from "./reconcile.ts";
-import { requeueFailed } from "./requeue.ts";
-import { scan } from "./scanner.ts";
-import { quietThreshold, type ScanSummary, type UploadRecord } from "./upload.ts";
-import type { Uploads } from "./uploads.ts";
+import { DueList } from "./due-list.ts";
+import { reasonOf, SourceError } from "./errors.ts";
+import { LiveWatches, type WatchStatus } from "./live-watches.ts";
+import type { FolderWatcher } from "./ports/folder-watcher.ts";
+import { runScan, type ScanContext, type ScanRequest } from "./scan-run.ts";
+import { ScanSlots } from "./scan-slots.ts";
+import { isAtHome, type ScanSummary, type UploadRecord } from "./upload.ts";
 import { Wakeup } from "./wakeup.ts";
 
-export interface MonitorOptions {
-  readonly state: StateStore;
-  readonly uploads: Uploads;
-  readonly ledger: Ledger;
-  readonly fileSystem: FileSystem;
-  readonly clock: Clock;
-  readonly emit: Emit;
-  /** Between two scans of a watched upload. Milliseconds, as all of these. */
+export interface MonitorOptions extends ScanContext {
+  /** Between two scans of a watched upload, in milliseconds. */
   readonly interval: number;
-  readonly stabilityThreshold: number;
-  readonly requeueFailedAfter: number;
-  /** The upload has, or may have, work. */
-  readonly admit: (upload: UploadRecord) => void;
+  /** For uploads that are bound to one. */
+  readonly host: string;
+  /** Undefined: no file system events. */
+  readonly watcher: FolderWatcher | undefined;
 }
 
-const SCANS_AT_ONCE = 2;
+/** How long after a file system event a scan begins, so that it sees more than the first change of many. Milliseconds. */
+const HINT_DELAY_MS = 100;
+/** However much changes, a folder is scanned so many times its last scan's duration apart, and at least this. */
+const REST_FACTOR = 10;
+const REST_MS = 1_000;
+/** How often a scan of another owner that somebody waits for is looked at. Milliseconds. */
+const JOIN_POLL_MS = 500;
+
+type Outcome = ScanSummary | "elsewhere" | undefined;
+
+interface Running {
+  readonly scanning: Promise<Outcome>;
+  readonly request: ScanRequest;
+}
 
 /**
- * Scans folders: once when an upload starts, and then every interval for those in watch mode. Two scans of one upload
- * never overlap. What a scan finds is in the ledger before anybody is told to work on it.
+ * Scans folders: once when an upload starts, and then by its schedule for those in watch mode. Two scans of one upload
+ * never overlap, whichever processes share the ledger; the interval is theirs together. File system events bring a scan
+ * forward and are never believed otherwise. What a scan finds is in the ledger before anybody is told to work on it.
  */
 export class Monitor {
   readonly #options: MonitorOptions;
-  readonly #limit: LimitFunction = pLimit(SCANS_AT_ONCE);
-  /** When each watched upload is due; monotonic. */
-  readonly #due = new Map<string, number>();
-  readonly #running = new Map<string, Promise<ScanSummary | undefined>>();
+  readonly #slots = new ScanSlots();
+  readonly #due: DueList;
+  readonly #live: LiveWatches;
+  /** When each watched upload may be scanned again for a hint; monotonic. */
+  readonly #restsUntil = new Map<string, number>();
+  /** Hinted while a scan was under way, which may have passed the place already. */
+  readonly #hintedAgain = new Set<string>();
+  readonly #running = new Map<string, Running>();
   readonly #bell = new Wakeup();
   readonly #ended = new AbortController();
   #loop: Promise<void> | undefined;
 
   constructor(options: MonitorOptions) {
     this.#options = options;
+    this.#due = new DueList(options.clock, options.interval);
+    const { watcher, emit } = options;
+    this.#live = new LiveWatches({ watcher, emit, onHint: (uploadId) => this.#hint(uploadId) });
   }
 
   start(): void {
@@ -57,122 +66,160 @@ export class Monitor {
     return this.#running.has(uploadId);
   }
 
-  /** Scans the upload soon and, in watch mode, again every interval. Does nothing for one that is watched already. */
+  /** Scans the upload soon and, in watch mode, again by its schedule. Of one that is watched already, follows the schedule. */
   watch(upload: UploadRecord): void {
-    if (this.#due.has(upload.id) || this.#running.has(upload.id) || this.#ended.signal.aborted) return;
-    this.#due.set(upload.id, 0);
+    if (this.#ended.signal.aborted || !isAtHome(upload, this.#options.host)) return;
+    if (this.#due.has(upload.id)) this.#due.adjust(upload);
+    else if (!this.#running.has(upload.id)) this.#due.add(upload);
+    if (typeof upload.spec.schedule === "string") this.#leave(upload.id);
+    else this.#live.follow(upload);
     this.#bell.ring();
   }
 
   forget(uploadId: string): void {
-    this.#due.delete(uploadId);
+    this.#due.remove(uploadId);
+    this.#leave(uploadId);
+  }
+
+  /** How changes of the upload's folder come to notice here. */
+  watchStatus(uploadId: string): WatchStatus {
+    return this.#live.status(uploadId);
+  }
+
+  #leave(uploadId: string): void {
+    this.#restsUntil.delete(uploadId);
+    void this.#live.leave(uploadId);
+  }
+
+  #hint(uploadId: string): void {
+    if (this.#running.has(uploadId)) {
+      this.#hintedAgain.add(uploadId);
+      return;
+    }
+    const rest = (this.#restsUntil.get(uploadId) ?? 0) - this.#options.clock.monotonic();
+    this.#due.hasten(uploadId, Math.max(HINT_DELAY_MS, rest));
+    this.#bell.ring();
   }
 
   /**
-   * Scans the upload now; joins a scan that is under way.
+   * Scans the upload now; joins a scan that is under way, unless that one was asked for less.
    * @returns how it went, or undefined when the upload is gone, paused or cancelled, or the folder could not be read
    */
-  check(uploadId: string): Promise<ScanSummary | undefined> {
+  async check(uploadId: string, request: ScanRequest = {}): Promise<ScanSummary | undefined> {
+    const { uploads } = this.#options;
+    for (;;) {
+      const { lastScan } = await uploads.get(uploadId);
+      const running = this.#running.get(uploadId);
+      const joins = running === undefined || !asksMore(request, running.request);
+      const outcome = await (running?.scanning ?? this.#begin(uploadId, request));
+      if (outcome !== "elsewhere" && joins) return outcome;
+      const joined = outcome === "elsewhere" ? await this.#join(uploadId) : null;
+      if (this.#ended.signal.aborted) return undefined;
+      if (joined && joined.startedAt !== lastScan?.startedAt && !asksMore(request, {})) return joined;
+    }
+  }
+
+  #begin(uploadId: string, request: ScanRequest, onSchedule = false): Promise<Outcome> {
     const running = this.#running.get(uploadId);
-    if (running !== undefined) return running;
-    const scanning = this.#limit(() => this.#check(uploadId)).finally(() => {
+    if (running !== undefined) return running.scanning;
+    const scanning = this.#inTurn(uploadId, () => this.#timed(uploadId, request, onSchedule)).finally(() => {
       this.#running.delete(uploadId);
+      if (this.#hintedAgain.delete(uploadId)) this.#hint(uploadId);
       void this.#afterwards(uploadId);
     });
-    this.#running.set(uploadId, scanning);
+    this.#running.set(uploadId, { scanning, request });
     return scanning;
+  }
+
+  /** Scans once there is a place for its disk. */
+  async #inTurn(uploadId: string, scan: () => Promise<Outcome>): Promise<Outcome> {
+    const device = await this.#deviceOf(await this.#options.uploads.get(uploadId));
+    return await this.#slots.run(device, scan);
+  }
+
+  /** Of a first scan it is asked for, before that takes a place which a disk that hangs would keep. */
+  async #deviceOf({ id, spec, lastScan }: UploadRecord): Promise<string> {
+    if (lastScan) return `device ${lastScan.device}`;
+    try {
+      return `device ${(await this.#options.fileSystem.openRoot(spec.sourceFolder)).facts.dev}`;
+    } catch {
+      // The scan says why.
+      return `upload ${id}`;
+    }
+  }
+
+  /** Waits until no living owner scans the upload. @returns how its last scan went */
+  async #join(uploadId: string): Promise<ScanSummary | null> {
+    const { uploads, clock, owner } = this.#options;
+    for (;;) {
+      const upload = await uploads.get(uploadId);
+      if (!(await uploads.isScannedByOther(upload, owner))) return upload.lastScan;
+      await clock.sleep(JOIN_POLL_MS, this.#ended.signal).catch(() => {});
+      if (this.#ended.signal.aborted) return null;
+    }
   }
 
   /** Scans under way end at their next step; `abort` does not wait for one that hangs. */
   async stop(abort: AbortSignal): Promise<void> {
     this.#ended.abort();
+    await unlessAborted(this.#live.close(), abort).catch(() => {});
     await this.#loop;
-    await unlessAborted(Promise.allSettled(this.#running.values()), abort);
+    await unlessAborted(Promise.allSettled([...this.#running.values()].map(({ scanning }) => scanning)), abort);
   }
 
   async #run(): Promise<void> {
-    const { clock, interval, emit } = this.#options;
+    const { clock, emit } = this.#options;
     while (!this.#ended.signal.aborted) {
-      const now = clock.monotonic();
-      let next = Number.POSITIVE_INFINITY;
-      for (const [uploadId, due] of this.#due) {
-        if (due > now) {
-          next = Math.min(next, due);
-          continue;
-        }
-        this.#due.set(uploadId, now + interval);
-        next = Math.min(next, now + interval);
+      for (const { uploadId, why } of this.#due.take()) {
         emit("monitor:check", () => ({ uploadId }));
-        void this.check(uploadId).catch((error: unknown) => this.#warn(uploadId, reasonOf(error)));
+        this.#begin(uploadId, {}, why === "schedule").catch((error: unknown) => this.#warn(uploadId, error));
       }
-      await this.#bell.wait(clock, next - now, this.#ended.signal);
+      await this.#bell.wait(clock, this.#due.wait(), this.#ended.signal);
     }
   }
 
-  async #check(uploadId: string): Promise<ScanSummary | undefined> {
-    const { uploads } = this.#options;
-    if (this.#ended.signal.aborted) return undefined;
-    const upload = await uploads.applyIfAllowed(uploadId, { type: "start" });
-    if (upload.state === "PAUSED" || upload.state === "CANCELLED") {
-      this.forget(uploadId);
-      return undefined;
-    }
-    if (upload.spec.mode === "once") this.forget(uploadId);
+  async #timed(uploadId: string, request: ScanRequest, onSchedule: boolean): Promise<Outcome> {
+    const { clock } = this.#options;
+    const begun = clock.monotonic();
     try {
-      return await this.#scan(upload);
+      return await this.#check(uploadId, request, onSchedule);
+    } finally {
+      const ended = clock.monotonic();
+      if (this.#due.has(uploadId))
+        this.#restsUntil.set(uploadId, ended + Math.max(REST_MS, (ended - begun) * REST_FACTOR));
+    }
+  }
+
+  async #check(uploadId: string, request: ScanRequest, onSchedule: boolean): Promise<Outcome> {
+    const { uploads, owner, interval } = this.#options;
+    if (this.#ended.signal.aborted) return undefined;
+    const current = await uploads.applyIfAllowed(uploadId, { type: "start" });
+    const isOver = current.state === "PAUSED" || current.state === "CANCELLED";
+    if (isOver || current.spec.mode === "once") this.forget(uploadId);
+    if (isOver || (onSchedule && this.#isFresh(current))) return undefined;
+    const upload = await uploads.beginScan(uploadId, owner);
+    if (!upload) return "elsewhere";
+    try {
+      return await runScan(this.#options, upload, request, this.#ended.signal);
     } catch (error) {
+      await uploads.endScan(uploadId, owner, null).catch((cause: unknown) => this.#warn(uploadId, cause));
       if (this.#ended.signal.aborted) return undefined;
-      if (!(error instanceof SourceError)) throw error;
-      this.#warn(uploadId, error.reason);
+      if (!(error instanceof SourceError)) {
+        // Not the folder's fault, and no schedule foresees it.
+        this.#due.hasten(uploadId, interval);
+        this.#bell.ring();
+        throw error;
+      }
+      this.#warn(uploadId, error);
       await uploads.applyIfAllowed(uploadId, { type: "fail", reason: error.reason });
       return undefined;
     }
   }
 
-  async #scan(upload: UploadRecord): Promise<ScanSummary> {
-    const { state, ledger, fileSystem, clock, emit, uploads } = this.#options;
-    const stabilityThreshold = quietThreshold(upload.spec, this.#options.stabilityThreshold);
-    emit("upload:scanning", () => ({ uploadId: upload.id }));
-    const startedAt = clock.now();
-    const root = await fileSystem.openRoot(upload.spec.sourceFolder);
-    const filter = compilePatterns(upload.spec);
-    const entries = scan(root, { filter, followLinks: upload.spec.symlinks === "follow", signal: this.#ended.signal });
-    const onWork = () => this.#takeUp(upload.id, true);
-    const found = await reconcile(entries, { state, ledger, emit, upload, clock, stabilityThreshold, onWork });
-    if (found.suspicious) this.#warn(upload.id, EMPTIED);
-    const { work, suspicious, ...counts } = found;
-    const summary: ScanSummary = {
-      startedAt,
-      finishedAt: clock.now(),
-      ...counts,
-      complete: counts.complete && !suspicious,
-    };
-    await uploads.apply(upload.id, { type: "scanned", scan: summary });
-    await this.#requeue(upload);
-    await this.#takeUp(upload.id, work || (await this.#hasWork(upload.id)));
-    return summary;
-  }
-
-  /** Also what another process queued, and then died or finished the upload at the same moment. */
-  async #hasWork(uploadId: string): Promise<boolean> {
-    const { PENDING, IN_PROGRESS } = await this.#options.state.counters(uploadId);
-    return PENDING.files + IN_PROGRESS.files > 0;
-  }
-
-  async #requeue(upload: UploadRecord): Promise<void> {
-    if (upload.spec.mode !== "watch") return;
-    const now = this.#options.clock.now();
-    const onWork = () => this.#takeUp(upload.id, true);
-    const files = await requeueFailed(this.#options, upload.id, { now, dueBy: now, onWork });
-    if (files > 0) this.#options.emit("monitor:requeued", () => ({ uploadId: upload.id, files }));
-  }
-
-  /** Hands the upload to whoever works on it, reopening it if it had finished and there is reason to. */
-  async #takeUp(uploadId: string, work: boolean): Promise<void> {
-    const { uploads, clock, requeueFailedAfter } = this.#options;
-    const upload = await uploads.get(uploadId);
-    const reopen = shouldReopen(upload, work, clock.now() - requeueFailedAfter);
-    this.#options.admit(reopen ? await uploads.applyIfAllowed(uploadId, { type: "reopen" }) : upload);
+  #isFresh(upload: UploadRecord): boolean {
+    if (!this.#due.isFresh(upload)) return false;
+    this.#bell.ring();
+    return true;
   }
 
   /** The scan no longer stands in the way of finishing the upload. */
@@ -180,33 +227,17 @@ export class Monitor {
     try {
       this.#options.admit(await this.#options.uploads.get(uploadId));
     } catch (error) {
-      this.#warn(uploadId, reasonOf(error));
+      this.#warn(uploadId, error);
     }
   }
 
-  #warn(uploadId: string, reason: Reason): void {
-    this.#options.emit("warning", () => ({ ...reason, uploadId }));
+  #warn(uploadId: string, error: unknown): void {
+    this.#options.emit("warning", () => ({ ...reasonOf(error), uploadId }));
   }
 }
 
-/**
- * | upload                                       | reopen                        |
- * |----------------------------------------------|-------------------------------|
- * | COMPLETED, or FAILED because of some files   | when there is work            |
- * | FAILED because of its folder                 | yes: it has just been scanned |
- * | FAILED otherwise (bucket, access), watched   | after the requeue interval    |
- * | FAILED otherwise, not watched                | no                            |
- */
-function shouldReopen(upload: UploadRecord, work: boolean, failedBy: number): boolean {
-  if (upload.state === "COMPLETED") return work;
-  if (upload.state !== "FAILED") return false;
-  const code = upload.reason?.code;
-  if (code === "UPLOAD_FAILED") return work;
-  if (code?.startsWith("SOURCE_")) return true;
-  return upload.spec.mode === "watch" && (upload.finishedAt ?? 0) <= failedBy;
+/** Whether a scan that was asked for `other` does not do what is asked for. */
+function asksMore(request: ScanRequest, other: ScanRequest): boolean {
+  const trustsMore = request.trustFolder === true && other.trustFolder !== true;
+  return trustsMore || (request.allowDeletes === true && other.allowDeletes !== true);
 }
-
-const EMPTIED: Reason = {
-  code: "SOURCE_NOT_FOUND",
-  message: "The source folder is empty although files are known. Nothing was changed; is its disk mounted?",
-};

@@ -5,10 +5,17 @@ import type { PatternSpec } from "./patterns.ts";
 import type { FolderWatch, FolderWatcher, WatchEvent, WatchOptions, WatchState } from "./ports/folder-watcher.ts";
 import { reason } from "./watch-trouble.ts";
 
+interface BeginOrder {
+  readonly type: "watch";
+  readonly id: number;
+  readonly root: string;
+  readonly patterns: PatternSpec;
+  /** Milliseconds to wait first. */
+  readonly delay: number;
+}
+
 /** What the thread is told. */
-export type WatchOrder =
-  | { readonly type: "watch"; readonly id: number; readonly root: string; readonly patterns: PatternSpec }
-  | { readonly type: "close"; readonly id: number };
+export type WatchOrder = BeginOrder | { readonly type: "close"; readonly id: number };
 
 /** What the thread tells. */
 export interface WatchNote {
@@ -17,6 +24,8 @@ export interface WatchNote {
 }
 
 const THREAD = new URL(import.meta.url.endsWith(".ts") ? "./watch-thread.ts" : "./watch-thread.js", import.meta.url);
+/** After what a thread died of, which may happen again. Milliseconds. */
+const AGAIN_MS = 60_000;
 const EVERYTHING: PatternSpec = { pattern: [], exclude: [], dot: true };
 
 /** Starts the thread; a test may start one that fails. */
@@ -32,12 +41,15 @@ const startThread: StartThread = () =>
  */
 export class NodeFolderWatcher implements FolderWatcher {
   readonly #start: StartThread;
+  readonly #again: number;
   readonly #watches = new Map<number, NodeFolderWatch>();
   #thread: Worker | undefined;
   #lastId = 0;
 
-  constructor(start: StartThread = startThread) {
+  /** @param again how long after the death of its thread the watches go on in another one, in milliseconds */
+  constructor(start: StartThread = startThread, again = AGAIN_MS) {
     this.#start = start;
+    this.#again = again;
   }
 
   watch(
@@ -47,33 +59,46 @@ export class NodeFolderWatcher implements FolderWatcher {
   ): FolderWatch {
     const id = ++this.#lastId;
     const path = resolve(root);
-    const watch = new NodeFolderWatch(path, listener, () => this.#close(id));
+    const { pattern, exclude, dot } = patterns;
+    const order: BeginOrder = { type: "watch", id, root: path, patterns: { pattern, exclude, dot }, delay: 0 };
+    const watch = new NodeFolderWatch(order, listener, () => this.#close(id));
     this.#watches.set(id, watch);
     try {
-      this.#thread ??= this.#begin();
-      const { pattern, exclude, dot } = patterns;
-      const order: WatchOrder = { type: "watch", id, root: path, patterns: { pattern, exclude, dot } };
-      this.#thread.postMessage(order);
+      if (this.#thread) this.#thread.postMessage(order);
+      else this.#begin(0);
     } catch (error) {
       queueMicrotask(() => watch.fail(error));
     }
     return watch;
   }
 
-  #begin(): Worker {
+  /** Starts a thread, which takes over all watches. */
+  #begin(delay: number): void {
     const thread = this.#start();
-    thread.on("message", ({ id, event }: WatchNote) => this.#watches.get(id)?.tell(event));
-    thread.on("error", (error) => this.#lose(thread, error));
-    thread.on("exit", (code) => this.#lose(thread, new Error(`its thread ended with code ${code}`)));
+    this.#thread = thread;
+    let worked = false;
+    thread.on("message", ({ id, event }: WatchNote) => {
+      worked = true;
+      this.#watches.get(id)?.tell(event);
+    });
+    thread.on("error", (error) => this.#lose(thread, error, worked));
+    thread.on("exit", (code) => this.#lose(thread, new Error(`its thread ended with code ${code}`), worked));
     thread.unref();
-    return thread;
+    for (const { order } of this.#watches.values()) thread.postMessage({ ...order, delay } satisfies BeginOrder);
   }
 
-  /** A later watch starts another thread; those of this one stay degraded. */
-  #lose(thread: Worker, error: unknown): void {
+  /** @param worked whether another thread may fare better: one whose file is missing would fail at once, again and again */
+  #lose(thread: Worker, error: unknown, worked: boolean): void {
     if (this.#thread !== thread) return;
     this.#thread = undefined;
     for (const watch of this.#watches.values()) watch.fail(error);
+    // Listeners may have closed the last watch, or begun a new one.
+    if (!worked || this.#watches.size === 0 || this.#thread) return;
+    try {
+      this.#begin(this.#again);
+    } catch {
+      // A later watch starts a thread for all of them.
+    }
   }
 
   #close(id: number): void {
@@ -90,13 +115,13 @@ export class NodeFolderWatcher implements FolderWatcher {
 }
 
 class NodeFolderWatch implements FolderWatch {
-  readonly #root: string;
+  readonly order: BeginOrder;
   readonly #release: () => void;
   #listener: ((event: WatchEvent) => void) | undefined;
   #state: WatchState = "starting";
 
-  constructor(root: string, listener: (event: WatchEvent) => void, release: () => void) {
-    this.#root = root;
+  constructor(order: BeginOrder, listener: (event: WatchEvent) => void, release: () => void) {
+    this.order = order;
     this.#listener = listener;
     this.#release = release;
   }
@@ -115,7 +140,7 @@ class NodeFolderWatch implements FolderWatch {
   }
 
   fail(error: unknown): void {
-    this.tell({ type: "degraded", reason: reason(this.#root, `watching it failed (${reasonOf(error).message})`) });
+    this.tell({ type: "degraded", reason: reason(this.order.root, `watching it failed (${reasonOf(error).message})`) });
   }
 
   async close(): Promise<void> {

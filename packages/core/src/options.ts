@@ -1,8 +1,10 @@
 import { isAbsolute, resolve } from "node:path";
+import { activeHoursProblem } from "./active-hours.ts";
 import { InputError } from "./errors.ts";
 import { compileKeyTemplate } from "./keys.ts";
 import { compilePatterns } from "./patterns.ts";
 import type { ObjectSettings } from "./ports/object-store.ts";
+import { scheduleProblem } from "./schedule.ts";
 import type { UploadMode, UploadSpec } from "./upload.ts";
 
 /** What to upload, from where, to where, and how. Only the first two are required. */
@@ -34,6 +36,33 @@ export interface RegisterOptions {
   readonly maxAge?: number;
   /** Higher goes first. Default: 0. */
   readonly priority?: number;
+  /** `hash`: a file of which only times or inode changed is read and compared by checksum before it is sent. Default: `stat`. */
+  readonly compare?: "stat" | "hash";
+  /** `delete` removes the object of a file that is gone from the folder, within `deleteLimit`. Default: `keep`. */
+  readonly onSourceDelete?: "keep" | "delete";
+  /**
+   * One scan deletes at most `files` objects (default 1,000) and, from ten on, at most this `share` of all (0 … 1, default
+   * 0.5); beyond either it deletes none and warns.
+   */
+  readonly deleteLimit?: { readonly files?: number; readonly share?: number };
+  /** A file that must be in the source folder, or the folder counts as missing: proves that its disk is mounted. */
+  readonly rootMarker?: string;
+  /**
+   * When a watched folder is scanned: every so many milliseconds, a cron expression (`0 3 * * *`, local time), or `manual`:
+   * once, and then only by `check`. Default: the service's `monitorInterval`.
+   */
+  readonly schedule?: number | string;
+  /** After so many milliseconds a file that never becomes quiet is sent as soon as one transfer sees it unchanged. Default: never. */
+  readonly maxUnstableAge?: number;
+  /** Local hours in which files are sent, such as `22:00-06:00` or `Mon-Fri 18:00-08:00, Sat-Sun 00:00-24:00`. Default: always. */
+  readonly activeHours?: string;
+  /** Bytes per second. Default: no limit. */
+  readonly bandwidthLimit?: number;
+  /**
+   * Binds the upload to the services with this name (their option `host`): for folders on a host's own disks when several
+   * hosts share a ledger. Default: any host scans and sends, so every host must see the same folder.
+   */
+  readonly host?: string;
   /** How the objects are stored. */
   readonly object?: ObjectSettings;
 }
@@ -55,6 +84,15 @@ const KNOWN = new Set([
   "minAge",
   "maxAge",
   "priority",
+  "compare",
+  "onSourceDelete",
+  "deleteLimit",
+  "rootMarker",
+  "schedule",
+  "maxUnstableAge",
+  "activeHours",
+  "bandwidthLimit",
+  "host",
   "object",
 ]);
 const OBJECT_TEXTS = [
@@ -102,6 +140,15 @@ export function toSpec(options: RegisterOptions, id: string): UploadSpec {
     minAge: amount("minAge", options.minAge),
     maxAge: amount("maxAge", options.maxAge),
     priority: wholeNumber("priority", options.priority ?? 0),
+    compare: oneOf("compare", options.compare, ["stat", "hash"]),
+    onSourceDelete: oneOf("onSourceDelete", options.onSourceDelete, ["keep", "delete"]),
+    deleteLimit: deleteLimit(options.deleteLimit),
+    rootMarker: rootMarker(options.rootMarker),
+    schedule: scheduleOption(options.schedule),
+    maxUnstableAge: amount("maxUnstableAge", options.maxUnstableAge),
+    activeHours: activeHoursOption(options.activeHours),
+    bandwidthLimit: bandwidthOption(options.bandwidthLimit),
+    host: options.host === undefined ? null : text("host", options.host),
     object: objectSettings(options.object),
   };
   compilePatterns(spec);
@@ -149,6 +196,51 @@ function objectSettings(value: unknown): ObjectSettings {
       );
   }
   return settings;
+}
+
+function deleteLimit(value: unknown): UploadSpec["deleteLimit"] {
+  if (value !== undefined && (typeof value !== "object" || value === null || Array.isArray(value)))
+    throw invalid("deleteLimit", "an object", value);
+  const { files = 1_000, share = 0.5, ...rest } = (value ?? {}) as { files?: unknown; share?: unknown };
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined)
+    throw new InputError("INVALID_OPTION", `Unknown option deleteLimit.${unknown}. Known: files, share.`);
+  if (typeof share !== "number" || !(share >= 0 && share <= 1))
+    throw invalid("deleteLimit.share", "a number from 0 to 1", share);
+  return { files: wholeNumber("deleteLimit.files", files, 0), share };
+}
+
+function rootMarker(value: unknown): string | null {
+  if (value === undefined) return null;
+  const path = text("rootMarker", value);
+  const parts = path.split("/");
+  if (path.includes("\0") || parts.some((part) => part === "" || part === "." || part === ".."))
+    throw invalid("rootMarker", "a path relative to the source folder, without . and ..", value);
+  return path;
+}
+
+/** Also for changes of a running upload. @throws InputError `INVALID_OPTION` */
+export function scheduleOption(value: unknown): number | string | null {
+  if (value === undefined || value === null) return null;
+  if (typeof value === "number") return wholeNumber("schedule", value, 1);
+  const schedule = text("schedule", value);
+  const problem = scheduleProblem(schedule);
+  if (problem !== undefined) throw invalid("schedule", `milliseconds, a cron expression or manual (${problem})`, value);
+  return schedule;
+}
+
+/** Also for the service's own hours and for changes of a running upload. @throws InputError `INVALID_OPTION` */
+export function activeHoursOption(value: unknown): string | null {
+  if (value === undefined || value === null) return null;
+  const hours = text("activeHours", value);
+  const problem = activeHoursProblem(hours);
+  if (problem !== undefined) throw invalid("activeHours", `times such as 22:00-06:00 (${problem})`, value);
+  return hours;
+}
+
+/** Also for the service's own limit and for changes of a running upload. @throws InputError `INVALID_OPTION` */
+export function bandwidthOption(value: unknown): number | null {
+  return value === undefined || value === null ? null : wholeNumber("bandwidthLimit", value, 1);
 }
 
 function textMap(name: string, value: unknown): Record<string, string> {

@@ -61,6 +61,11 @@ export class ProgressMeter {
     meter.dirty = true;
   }
 
+  /** The ledger's counters have changed: another host works on the upload. */
+  touch(uploadId: string): void {
+    this.#meter(uploadId).dirty = true;
+  }
+
   /** Drops the upload's figures, unless something of it still moves. */
   forgetIdle(uploadId: string): void {
     const meter = this.#meters.get(uploadId);

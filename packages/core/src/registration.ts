@@ -6,13 +6,16 @@ import type { FileSystem } from "./ports/file-system.ts";
 import type { ObjectStore } from "./ports/object-store.ts";
 import type { UploadLedger } from "./ports/state-store.ts";
 import { newId } from "./random.ts";
-import { newUpload, type UploadRecord, type UploadSpec } from "./upload.ts";
+import { openSource } from "./source.ts";
+import { isAtHome, newUpload, type UploadRecord, type UploadSpec } from "./upload.ts";
 
 export interface RegistrationContext {
-  readonly state: UploadLedger;
-  readonly objects: ObjectStore;
+  readonly state: Pick<UploadLedger, "getUpload" | "insertUpload">;
+  readonly objects: Pick<ObjectStore, "checkBucket">;
   readonly fileSystem: FileSystem;
   readonly clock: Clock;
+  /** This machine, for uploads that are bound to one. */
+  readonly host: string;
   readonly onTrouble: (error: unknown) => void;
 }
 
@@ -32,10 +35,11 @@ export async function registerUpload(
   const spec = toSpec(options, id);
   const existing = await context.state.getUpload(id);
   if (existing) return { upload: sameSettings(existing, spec), isNew: false };
-  await context.fileSystem.openRoot(spec.sourceFolder);
+  const upload = newUpload(id, spec, context.clock.now());
+  // A folder of another host can only be looked at there; its first scan says what is wrong with it.
+  if (isAtHome(upload, context.host)) await openSource(context.fileSystem, spec);
   await checkBucket(context, spec, signal);
   signal?.throwIfAborted();
-  const upload = newUpload(id, spec, context.clock.now());
   if (await context.state.insertUpload(upload)) return { upload, isNew: true };
   // Somebody else was faster with the same id.
   const other = await context.state.getUpload(id);
@@ -44,9 +48,14 @@ export async function registerUpload(
 
 /** @throws UploadError `UPLOAD_EXISTS` */
 function sameSettings(existing: UploadRecord, spec: UploadSpec): UploadRecord {
-  if (isDeepStrictEqual(existing.spec, spec)) return existing;
+  if (isDeepStrictEqual(fixed(existing.spec), fixed(spec))) return existing;
   const message = `Upload ${JSON.stringify(existing.id)} exists with other settings. Use another id.`;
   throw new UploadError("UPLOAD_EXISTS", message);
+}
+
+/** What cannot be adjusted: an adjusted upload is still the one that its host registers at every start. */
+function fixed({ priority, schedule, activeHours, bandwidthLimit, ...rest }: UploadSpec) {
+  return rest;
 }
 
 async function checkBucket(

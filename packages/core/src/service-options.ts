@@ -1,11 +1,15 @@
+import { hostname } from "node:os";
 import { systemClock } from "./clock.ts";
 import { type Logger, silentLogger } from "./emitter.ts";
 import { InputError } from "./errors.ts";
+import type { ServiceLimits } from "./limits.ts";
 import { NodeFileSystem } from "./node-file-system.ts";
-import { wholeNumber } from "./options.ts";
+import { NodeFolderWatcher } from "./node-folder-watcher.ts";
+import { activeHoursOption, bandwidthOption, wholeNumber } from "./options.ts";
 import { DEFAULT_CHUNK_SIZE } from "./parts.ts";
 import type { Clock, Random } from "./ports/clock.ts";
 import type { FileSystem } from "./ports/file-system.ts";
+import type { FolderWatcher } from "./ports/folder-watcher.ts";
 import type { ObjectStore } from "./ports/object-store.ts";
 import type { StateStore } from "./ports/state-store.ts";
 import { newId, systemRandom } from "./random.ts";
@@ -24,8 +28,14 @@ export interface ServiceOptions {
   readonly logger?: Logger;
   /** What this service is called in the ledger, for people; each run adds something unique. Default: only that. */
   readonly owner?: string;
+  /** The name of this machine, for uploads that are bound to one host. Default: the system's host name. */
+  readonly host?: string;
   /** Files in flight at once. Default 5. */
   readonly concurrency?: number;
+  /** Local hours in which files are sent, such as `22:00-06:00`. Default: always. `setLimits` changes it. */
+  readonly activeHours?: string;
+  /** Bytes per second, over all uploads. Default: no limit. `setLimits` changes it. */
+  readonly bandwidthLimit?: number;
   /** Parts in flight at once per file. Default 4. */
   readonly partConcurrency?: number;
   /** Files up to this go in one request, larger ones in parts of this. Default 5 MiB. */
@@ -35,6 +45,11 @@ export interface ServiceOptions {
   readonly retry?: Partial<RetryPolicy>;
   /** Deadline of each request; a body adds 1 s per 64 KiB. CompleteMultipartUpload has 5 minutes instead. Default 30 s. */
   readonly requestTimeout?: number;
+  /**
+   * Where hints of changes in watched folders come from; `none`: only scans find them. Default: the file system's events,
+   * and `none` with a `fileSystem` of your own.
+   */
+  readonly watcher?: FolderWatcher | "none";
   /** Between two scans of a watched folder. Default 60 s. */
   readonly monitorInterval?: number;
   /** How long a file must have been left alone before it is sent. Default 5 s for watched uploads; `once` takes files as they are. */
@@ -49,7 +64,12 @@ export interface ServiceOptions {
   readonly lease?: number;
 }
 
-export type ResolvedOptions = Required<Omit<ServiceOptions, "retry">> & { readonly retry: RetryPolicy };
+export type ResolvedOptions = Required<Omit<ServiceOptions, "retry" | "watcher" | keyof ServiceLimits>> & {
+  readonly activeHours: string | null;
+  readonly bandwidthLimit: number | null;
+  readonly retry: RetryPolicy;
+  readonly watcher: FolderWatcher | undefined;
+};
 
 const NUMBERS = {
   concurrency: [5, 1],
@@ -82,7 +102,11 @@ export function resolveOptions(options: ServiceOptions): ResolvedOptions {
     logger: options.logger ?? silentLogger,
     // Unique per run: a restart must not be taken for its dead predecessor, whose files it has to rescue.
     owner: options.owner === undefined ? newId() : `${options.owner}#${newId()}`,
+    host: hostName(options.host),
+    watcher: watcherOf(options),
     concurrency: number("concurrency"),
+    activeHours: activeHoursOption(options.activeHours),
+    bandwidthLimit: bandwidthOption(options.bandwidthLimit),
     partConcurrency: number("partConcurrency"),
     chunkSize: number("chunkSize"),
     memoryLimit: number("memoryLimit"),
@@ -95,6 +119,20 @@ export function resolveOptions(options: ServiceOptions): ResolvedOptions {
     lease: number("lease"),
     retry: retryPolicy(options.retry),
   };
+}
+
+function watcherOf({ watcher, fileSystem }: ServiceOptions): FolderWatcher | undefined {
+  if (watcher === "none") return undefined;
+  if (watcher === undefined) return fileSystem ? undefined : new NodeFolderWatcher();
+  if (typeof watcher?.watch !== "function")
+    throw new InputError("INVALID_OPTION", 'Option watcher must be a FolderWatcher or "none".');
+  return watcher;
+}
+
+function hostName(host: unknown = hostname()): string {
+  if (typeof host !== "string" || host === "")
+    throw new InputError("INVALID_OPTION", "Option host must be a non-empty string.");
+  return host;
 }
 
 function retryPolicy(retry: Partial<RetryPolicy> = {}): RetryPolicy {

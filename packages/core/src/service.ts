@@ -4,25 +4,30 @@ import { cleanUp } from "./cleanup.ts";
 import { createEmitter, type GuardedEmitter } from "./emitter.ts";
 import { assemble, type Engine } from "./engine.ts";
 import { reasonOf, ServiceError, UploadError } from "./errors.ts";
-import { type BucketlineEmitter, type Emit, type EventName, uploadEvent } from "./events.ts";
+import { type BucketlineEmitter, type Emit, uploadEvent } from "./events.ts";
 import type { FileRecord, FileState } from "./file.ts";
+import { untilFinished } from "./finish.ts";
+import { exportLedger } from "./ledger-export.ts";
+import { checkAdjustments, checkLimits, type ServiceLimits } from "./limits.ts";
 import type { RegisterOptions } from "./options.ts";
-import type { Progress } from "./progress.ts";
+import { type Plan, type PlanOptions, planUpload } from "./plan.ts";
+import { refuseCancelled, refuseElsewhere } from "./refusals.ts";
 import { registerUpload } from "./registration.ts";
-import { requeueFailed } from "./requeue.ts";
+import { retryFailed } from "./retry-failed.ts";
+import type { ScanRequest } from "./scan-run.ts";
 import { type ResolvedOptions, resolveOptions, type ServiceOptions } from "./service-options.ts";
-import type { ScanSummary, UploadRecord, UploadState } from "./upload.ts";
+import type { AdjustableSettings, ScanSummary, UploadRecord, UploadState } from "./upload.ts";
+import { type Upload, viewUpload } from "./upload-view.ts";
 import { type VerificationReport, type VerifyOptions, verifyUpload } from "./verification.ts";
 
-/** An upload as it stands, with its progress. */
-export interface Upload extends UploadRecord {
-  readonly progress: Progress;
-}
+export type { Upload } from "./upload-view.ts";
 
 /** Where a call may be cut short. */
 export interface CallOptions {
   readonly signal?: AbortSignal;
 }
+
+export interface CheckOptions extends CallOptions, ScanRequest {}
 
 /**
  * Keeps folders flowing into a bucket. `register` what is to be uploaded, `start`, and listen; kill it at any instant and
@@ -102,11 +107,11 @@ export class UploadService implements AsyncDisposable {
    */
   async register(options: RegisterOptions, { signal }: CallOptions = {}): Promise<Upload> {
     await this.#open();
-    const { state, fileSystem, clock } = this.#options;
     const { objects } = this.#engine.context;
     const onTrouble = (error: unknown) => this.#warn(error);
-    const { upload, isNew } = await registerUpload({ state, objects, fileSystem, clock, onTrouble }, options, signal);
+    const { upload, isNew } = await registerUpload({ ...this.#options, objects, onTrouble }, options, signal);
     if (isNew) {
+      this.#engine.uploads.see(upload);
       this.#emit("upload:registered", () => uploadEvent(upload));
       if (this.#starting !== undefined) this.#engine.monitor.watch(upload);
     }
@@ -168,32 +173,27 @@ export class UploadService implements AsyncDisposable {
    */
   async retry(id: string): Promise<number> {
     await this.#open();
-    refuseCancelled(await this.#engine.uploads.get(id));
-    const { uploads, context } = this.#engine;
-    // Open before it has work, and nobody works on it before it has it: with its files still FAILED it would fail again.
-    const reopen = async () => void (await uploads.applyIfAllowed(id, { type: "reopen" }));
-    const files = await requeueFailed(context, id, { now: this.#options.clock.now(), onWork: reopen });
-    if ((await uploads.get(id)).state === "FAILED") await reopen();
-    this.#goOn(await uploads.get(id));
+    const files = await retryFailed(this.#engine, id, this.#options.clock.now());
+    this.#goOn(await this.#engine.uploads.get(id));
     return files;
   }
 
   /**
    * Scans the folder now, or joins the scan under way.
    * @returns how the scan went; undefined when the folder could not be read (the upload's reason says why)
-   * @throws ServiceError `SERVICE_NOT_STARTED` · UploadError `UPLOAD_CANCELLED` · BucketlineError `INVALID_TRANSITION` when paused
+   * @throws ServiceError `SERVICE_NOT_STARTED` · UploadError `UPLOAD_CANCELLED`, `UPLOAD_ELSEWHERE` · BucketlineError `INVALID_TRANSITION` when paused
    */
-  async check(id: string, { signal }: CallOptions = {}): Promise<ScanSummary | undefined> {
+  async check(id: string, { signal, ...request }: CheckOptions = {}): Promise<ScanSummary | undefined> {
     await this.#open();
     if (!this.#starting)
       throw new ServiceError("SERVICE_NOT_STARTED", `Upload ${id} cannot be checked: call start() first.`);
     await this.#starting;
-    const upload = await this.#engine.uploads.get(id);
-    refuseCancelled(upload);
+    const upload = refuseCancelled(await this.#engine.uploads.get(id));
     if (upload.state === "PAUSED")
       throw new UploadError("INVALID_TRANSITION", `Upload ${id} is PAUSED: resume it first.`);
+    refuseElsewhere(upload, this.#options.host);
     signal?.throwIfAborted();
-    return await unlessAborted(this.#engine.monitor.check(id), signal);
+    return await unlessAborted(this.#engine.monitor.check(id, request), signal);
   }
 
   /**
@@ -208,11 +208,7 @@ export class UploadService implements AsyncDisposable {
     const { uploads, context } = this.#engine;
     const upload = await uploads.get(id);
     if (options.repair) refuseCancelled(upload);
-    const reopen = async () => {
-      const now = await uploads.applyIfAllowed(id, { type: "reopen" });
-      refuseCancelled(now);
-      return now;
-    };
+    const reopen = async () => refuseCancelled(await uploads.applyIfAllowed(id, { type: "reopen" }));
     const onWork = async () => void (await reopen());
     const onQueued = async () => this.#goOn(await reopen());
     const signal = options.signal ? AbortSignal.any([options.signal, this.#cut.signal]) : this.#cut.signal;
@@ -222,7 +218,36 @@ export class UploadService implements AsyncDisposable {
       return report;
     } catch (error) {
       options.signal?.throwIfAborted();
-      if (this.#cut.signal.aborted) this.#refuseStopped();
+      if (this.#cut.signal.aborted) this.#refuseIfStopped();
+      throw error;
+    }
+  }
+
+  /**
+   * What a scan now, and the work that follows from it, would do: of an upload by its id, or as if it were registered with
+   * these options. Reads the folder and the ledger and changes nothing. May run while the service works, and before `start`.
+   * @throws as `register` for wrong options or folder · UploadError `UPLOAD_CANCELLED`, `UPLOAD_ELSEWHERE` · the signal's reason
+   */
+  async plan(what: RegisterOptions | string, options: PlanOptions = {}): Promise<Plan> {
+    await this.#open();
+    const refuseIfStopped = () => this.#refuseIfStopped();
+    const { uploads, context } = this.#engine;
+    const shared = { uploads, objects: context.objects, cut: this.#cut.signal, refuseIfStopped };
+    return await planUpload({ ...this.#options, ...shared }, what, options);
+  }
+
+  /**
+   * The whole ledger as lines of JSON, each with its line end, to be moved into another store with `importLedger`. Costs
+   * the same memory for ten files and for ten million. May run while the service works, and before `start`; for a copy of
+   * one instant, export before `start`.
+   */
+  async *export(): AsyncGenerator<string, void> {
+    await this.#open();
+    const { state, clock } = this.#options;
+    try {
+      yield* exportLedger(state, { clock });
+    } catch (error) {
+      this.#refuseIfStopped();
       throw error;
     }
   }
@@ -239,28 +264,40 @@ export class UploadService implements AsyncDisposable {
   }
 
   /**
+   * Changes settings of the upload, at once here, and on other hosts as soon as they see it. What is in flight goes on.
+   * @param settings null stands for the default; what is left out stays as it is
+   * @throws InputError `INVALID_OPTION`, for unknown names, too · UploadError `UPLOAD_CANCELLED`
+   */
+  async adjust(id: string, settings: Partial<AdjustableSettings>): Promise<Upload> {
+    const checked = checkAdjustments(settings);
+    await this.#open();
+    refuseCancelled(await this.#engine.uploads.get(id));
+    const upload = await this.#engine.uploads.apply(id, { type: "adjust", settings: checked });
+    if (this.#starting !== undefined) await this.#engine.follow(upload);
+    return await this.#view(upload);
+  }
+
+  /**
+   * Changes what this process may send; until it ends. Works before `start`, too.
+   * @throws InputError `INVALID_OPTION`, for unknown names, too; nothing is changed then
+   */
+  setLimits(limits: ServiceLimits): void {
+    this.#refuseIfStopped();
+    const { bandwidthLimit, activeHours } = checkLimits(limits);
+    if (bandwidthLimit !== undefined) this.#engine.bandwidth.setLimit(bandwidthLimit);
+    if (activeHours !== undefined) this.#engine.orchestrator.setHours(activeHours);
+  }
+
+  /**
    * Waits for the upload to finish.
    * @returns the upload when it is COMPLETED (a watched one may go on afterwards)
    * @throws UploadError `UPLOAD_FAILED`, `UPLOAD_CANCELLED` · the signal's reason
    */
   async finished(id: string, { signal }: CallOptions = {}): Promise<Upload> {
     await this.#open();
-    for (;;) {
-      // Listens before it looks, or it might miss what happens in between.
-      const changed = this.#nextChange(id, signal);
-      try {
-        const upload = await this.get(id);
-        if (upload.state === "COMPLETED") return upload;
-        refuseCancelled(upload);
-        if (upload.state === "FAILED") {
-          throw new UploadError("UPLOAD_FAILED", `Upload ${id} failed: ${upload.reason?.message ?? "no reason"}`);
-        }
-        await changed.wait();
-        signal?.throwIfAborted();
-      } finally {
-        changed.end();
-      }
-    }
+    const longest = this.#engine.lease.beatMs;
+    const listening = { emitter: this.#emitter, clock: this.#options.clock, longest, signals: [this.#cut.signal] };
+    return await untilFinished(id, () => this.get(id), signal, listening);
   }
 
   async #suspend(id: string, type: "pause" | "cancel"): Promise<Upload> {
@@ -278,33 +315,11 @@ export class UploadService implements AsyncDisposable {
   }
 
   async #view(upload: UploadRecord): Promise<Upload> {
-    const counters = await this.#options.state.counters(upload.id);
-    return { ...upload, progress: this.#engine.context.progress.progress(upload, counters) };
-  }
-
-  /** The upload may have changed: at its next event, or after a while, as another process may have changed it. */
-  #nextChange(id: string, signal: AbortSignal | undefined): { wait(): Promise<void>; end(): void } {
-    const over = new AbortController();
-    const end = () => over.abort();
-    const names = ["upload:completed", "upload:failed", "upload:cancelled"] as const satisfies readonly EventName[];
-    const listener = (event: { readonly uploadId: string }) => {
-      if (event.uploadId === id) over.abort();
-    };
-    for (const name of names) this.#emitter.on(name, listener as () => void);
-    for (const other of [signal, this.#cut.signal]) other?.addEventListener("abort", end, { once: true });
-    if (signal?.aborted || this.#cut.signal.aborted) end();
-    return {
-      wait: () => this.#options.clock.sleep(this.#engine.lease.beatMs, over.signal).catch(() => {}),
-      end: () => {
-        over.abort();
-        for (const name of names) this.#emitter.off(name, listener as () => void);
-        for (const other of [signal, this.#cut.signal]) other?.removeEventListener("abort", end);
-      },
-    };
+    return await viewUpload(this.#engine, upload);
   }
 
   async #open(): Promise<void> {
-    if (this.#stopping !== undefined) this.#refuseStopped();
+    this.#refuseIfStopped();
     this.#opening ??= this.#options.state.open().catch((error: unknown) => {
       this.#opening = undefined;
       throw error;
@@ -312,7 +327,9 @@ export class UploadService implements AsyncDisposable {
     await this.#opening;
   }
 
-  #refuseStopped(): never {
+  /** @throws ServiceError `SERVICE_STOPPED` */
+  #refuseIfStopped(): void {
+    if (this.#stopping === undefined) return;
     throw new ServiceError("SERVICE_STOPPED", "The service is stopped or stopping. Create and start a new one.");
   }
 
@@ -339,9 +356,3 @@ export class UploadService implements AsyncDisposable {
 }
 
 const DEFAULT_PAGE = 100;
-
-/** @throws UploadError `UPLOAD_CANCELLED` */
-function refuseCancelled(upload: UploadRecord): void {
-  if (upload.state === "CANCELLED")
-    throw new UploadError("UPLOAD_CANCELLED", `Upload ${upload.id} was cancelled, which is final.`);
-}

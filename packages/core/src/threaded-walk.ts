@@ -34,12 +34,23 @@ export async function walkInThread(
   try {
     // Not the host's: its --input-type would forbid to start from a file, and what it preloads is not wanted here.
     thread = new Worker(THREAD, { workerData: order, execArgv: [] });
-    await once(thread, "message", signal ? { signal } : {});
+    await ready(thread, signal);
     return batches(thread, signal);
   } catch {
     if (thread) end(thread);
     signal?.throwIfAborted();
     return undefined;
+  }
+}
+
+/** Rejects when the thread fails, or ends without a word, as what NODE_OPTIONS preloads may make it do. */
+async function ready(thread: Worker, signal: AbortSignal | undefined): Promise<void> {
+  const ended = () => thread.emit("error", new Error("The thread ended before it was ready."));
+  thread.once("exit", ended);
+  try {
+    await once(thread, "message", signal ? { signal } : {});
+  } finally {
+    thread.off("exit", ended);
   }
 }
 

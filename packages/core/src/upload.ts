@@ -26,8 +26,29 @@ export interface UploadSpec {
   readonly maxAge: number | null;
   /** Higher goes first. */
   readonly priority: number;
+  /** `stat`: another size, time or inode is another file. `hash`: when only times differ, its checksum decides. */
+  readonly compare: "stat" | "hash";
+  /** What becomes of the object of a file that is gone from the folder. */
+  readonly onSourceDelete: "keep" | "delete";
+  /** One scan deletes no more objects than this; from ten on, no more than this share of all. Else none, with a warning. */
+  readonly deleteLimit: { readonly files: number; readonly share: number };
+  /** A file, relative to the source folder, without which the folder counts as missing; null: none. */
+  readonly rootMarker: string | null;
+  /** When it is scanned: every so many milliseconds, by a cron expression, or `manual`; null: the service's interval. */
+  readonly schedule: number | string | null;
+  /** After so many milliseconds a file that never becomes quiet is tried all the same; null: never. */
+  readonly maxUnstableAge: number | null;
+  /** Hours of the day in which it is sent, such as `22:00-06:00`; null: always. */
+  readonly activeHours: string | null;
+  /** Bytes per second on each host; null: no limit. */
+  readonly bandwidthLimit: number | null;
+  /** The only host whose services scan and send; null: every host sees the same folder, and any may. */
+  readonly host: string | null;
   readonly object: ObjectSettings;
 }
+
+/** What may be changed while an upload runs. */
+export type AdjustableSettings = Pick<UploadSpec, "priority" | "schedule" | "activeHours" | "bandwidthLimit">;
 
 /** `watch`: stays and follows the folder until cancelled. `once`: scan, upload, done. */
 export type UploadMode = "watch" | "once";
@@ -45,6 +66,12 @@ export interface ScanSummary {
   readonly skipped: number;
   /** False when a folder could not be read: what it may hold was left as it was. */
   readonly complete: boolean;
+  /** Files that are changing, and wait until they are quiet. */
+  readonly unstable: number;
+  /** Device number of the source folder. */
+  readonly device: string;
+  /** Why absence was not believed, although every folder could be read. */
+  readonly doubt: Reason | null;
 }
 
 export interface UploadRecord {
@@ -56,6 +83,8 @@ export interface UploadRecord {
   /** Why FAILED. */
   readonly reason: Reason | null;
   readonly lastScan: ScanSummary | null;
+  /** The owner that scans it, or has died scanning it: two never scan one upload at once. */
+  readonly scanner: string | null;
   /** Cancelled, and multipart uploads may be left that must be aborted. */
   readonly cleanupDue: boolean;
   /** Milliseconds since 1970. */
@@ -67,7 +96,11 @@ export interface UploadRecord {
 
 export type UploadAction =
   | { readonly type: "start" }
-  | { readonly type: "scanned"; readonly scan: ScanSummary }
+  | { readonly type: "adjust"; readonly settings: Partial<AdjustableSettings> }
+  /** An owner begins to scan the folder. */
+  | { readonly type: "scan"; readonly owner: string }
+  /** The scan is over; null: the folder could not be read to its end. */
+  | { readonly type: "scanned"; readonly scan: ScanSummary | null }
   | { readonly type: "complete" }
   | { readonly type: "fail"; readonly reason: Reason }
   /** There is work again: new or changed files, a retry, a cause that is mended. */
@@ -84,6 +117,8 @@ export const UPLOAD_TRANSITIONS: Readonly<
   Record<UploadAction["type"], { readonly from: readonly UploadState[]; readonly to: UploadState | null }>
 > = {
   start: { from: ["PENDING"], to: "IN_PROGRESS" },
+  adjust: { from: ALIVE, to: null },
+  scan: { from: ["PENDING", "IN_PROGRESS", "COMPLETED", "FAILED"], to: null },
   scanned: { from: ALIVE, to: null },
   complete: { from: ["IN_PROGRESS"], to: "COMPLETED" },
   fail: { from: ["PENDING", "IN_PROGRESS", "COMPLETED"], to: "FAILED" },
@@ -114,12 +149,14 @@ export function reduceUpload(upload: UploadRecord, action: UploadAction, now: nu
   const finished = state !== upload.state && FINISHED_STATES.includes(state);
   return {
     ...upload,
+    spec: action.type === "adjust" ? { ...upload.spec, ...action.settings } : upload.spec,
     state,
     revision: upload.revision + 1,
     updatedAt: now,
     finishedAt: finished ? now : FINISHED_STATES.includes(state) ? upload.finishedAt : null,
     reason: action.type === "fail" ? action.reason : state === "FAILED" ? upload.reason : null,
-    lastScan: action.type === "scanned" ? action.scan : upload.lastScan,
+    lastScan: (action.type === "scanned" ? action.scan : null) ?? upload.lastScan,
+    scanner: action.type === "scan" ? action.owner : action.type === "scanned" ? null : upload.scanner,
     cleanupDue: action.type === "cancel" || (action.type !== "cleaned" && upload.cleanupDue),
   };
 }
@@ -132,6 +169,7 @@ export function newUpload(id: string, spec: UploadSpec, now: number): UploadReco
     revision: 1,
     reason: null,
     lastScan: null,
+    scanner: null,
     cleanupDue: false,
     createdAt: now,
     updatedAt: now,
@@ -139,7 +177,7 @@ export function newUpload(id: string, spec: UploadSpec, now: number): UploadReco
   };
 }
 
-/** A watched folder is written by others, so its files must be quiet first; `once` takes them as they are. Milliseconds. */
-export function quietThreshold(spec: Pick<UploadSpec, "mode">, stabilityThreshold: number): number {
-  return spec.mode === "watch" ? stabilityThreshold : 0;
+/** Whether services of this host may scan the folder and send its files. */
+export function isAtHome({ spec }: UploadRecord, host: string): boolean {
+  return spec.host === null || spec.host === host;
 }

@@ -1,11 +1,11 @@
 import { UploadError } from "./errors.ts";
-import { type Emit, emitUpload } from "./events.ts";
+import { type Emit, emitUpload, uploadEvent } from "./events.ts";
 import type { Clock } from "./ports/clock.ts";
-import type { UploadLedger } from "./ports/state-store.ts";
-import { canReduceUpload, reduceUpload, type UploadAction, type UploadRecord } from "./upload.ts";
+import type { UploadLedger, WorkLedger } from "./ports/state-store.ts";
+import { canReduceUpload, reduceUpload, type ScanSummary, type UploadAction, type UploadRecord } from "./upload.ts";
 
 export interface UploadsOptions {
-  readonly state: UploadLedger;
+  readonly state: UploadLedger & Pick<WorkLedger, "isAlive">;
   readonly clock: Clock;
   readonly emit: Emit;
 }
@@ -13,6 +13,8 @@ export interface UploadsOptions {
 /** Moves uploads from state to state: read, reduce, compare and set, then tell. */
 export class Uploads {
   readonly #options: UploadsOptions;
+  /** As each upload was last seen here: a later state that differs has been brought about by somebody else. */
+  readonly #seen = new Map<string, Pick<UploadRecord, "state" | "revision">>();
 
   constructor(options: UploadsOptions) {
     this.#options = options;
@@ -35,12 +37,8 @@ export class Uploads {
    */
   async apply(id: string, action: UploadAction): Promise<UploadRecord> {
     for (;;) {
-      const before = await this.get(id);
-      const after = reduceUpload(before, action, this.#options.clock.now());
-      if (await this.#options.state.updateUpload(before, after)) {
-        emitUpload(this.#options.emit, action, after);
-        return after;
-      }
+      const after = await this.#tryApply(await this.get(id), action);
+      if (after) return after;
     }
   }
 
@@ -55,6 +53,48 @@ export class Uploads {
     });
   }
 
+  /**
+   * Makes the scan of the upload the owner's.
+   * @returns undefined when another living owner is at it, or when the upload's state does not allow a scan
+   */
+  async beginScan(id: string, owner: string): Promise<UploadRecord | undefined> {
+    for (;;) {
+      const before = await this.get(id);
+      if (!canReduceUpload(before, "scan") || (await this.isScannedByOther(before, owner))) return undefined;
+      const after = await this.#tryApply(before, { type: "scan", owner });
+      if (after) return after;
+    }
+  }
+
+  /** Ends the owner's scan; does nothing when another owner has taken it over. `scan` null: it was not finished. */
+  async endScan(id: string, owner: string, scan: ScanSummary | null): Promise<void> {
+    for (;;) {
+      const before = await this.get(id);
+      if (before.scanner !== owner || !canReduceUpload(before, "scanned")) return;
+      if (await this.#tryApply(before, { type: "scanned", scan })) return;
+    }
+  }
+
+  /** Whether a living owner other than this one scans the upload. */
+  async isScannedByOther({ scanner }: UploadRecord, owner: string): Promise<boolean> {
+    return scanner !== null && scanner !== owner && (await this.#options.state.isAlive(scanner));
+  }
+
+  /** Remembers the upload's state. @returns whether it is news here: unknown so far, or changed by somebody else */
+  see(upload: UploadRecord): boolean {
+    const { id, state, revision } = upload;
+    const seen = this.#seen.get(id);
+    // Read before the change that has been seen already.
+    if (seen && revision < seen.revision) return false;
+    this.#seen.set(id, { state, revision });
+    return seen?.state !== state;
+  }
+
+  /** As `see`, and tells what is news. */
+  notice(upload: UploadRecord): void {
+    if (this.see(upload)) this.#options.emit("upload:changed", () => uploadEvent(upload));
+  }
+
   /** Every upload in one of the states, page by page, in order of registration. */
   async *inStates(page: {
     readonly states?: readonly UploadRecord["state"][];
@@ -66,6 +106,15 @@ export class Uploads {
       after = uploads.at(-1)?.id;
       if (uploads.length < PAGE) return;
     }
+  }
+
+  /** @returns undefined when somebody else was faster */
+  async #tryApply(before: UploadRecord, action: UploadAction): Promise<UploadRecord | undefined> {
+    const after = reduceUpload(before, action, this.#options.clock.now());
+    if (!(await this.#options.state.updateUpload(before, after))) return undefined;
+    this.see(after);
+    emitUpload(this.#options.emit, action, after);
+    return after;
   }
 }
 

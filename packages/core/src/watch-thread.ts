@@ -13,7 +13,7 @@ parentPort?.on("message", (order: WatchOrder) => {
     trees.delete(order.id);
     return;
   }
-  const { id, root, patterns } = order;
+  const { id, root, patterns, delay } = order;
   const tree = new WatchedTree({
     root,
     filter: compilePatterns(patterns),
@@ -22,5 +22,5 @@ parentPort?.on("message", (order: WatchOrder) => {
     say: (event) => parentPort?.postMessage({ id, event } satisfies WatchNote),
   });
   trees.set(id, tree);
-  void tree.run();
+  void systemClock.sleep(delay).then(() => tree.run());
 });

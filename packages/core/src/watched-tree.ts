@@ -161,7 +161,10 @@ export class WatchedTree {
   }
 
   #stands(): boolean {
-    const now = this.#options.library.identify(this.#path);
+    const { library, root } = this.#options;
+    // A link may lead elsewhere by now.
+    if (library.realPath(root) !== this.#path) return false;
+    const now = library.identify(this.#path);
     return now !== undefined && now.dev === this.#dev && isSame(this.#root, now);
   }
 
@@ -268,12 +271,21 @@ export class WatchedTree {
   #adopt(parent: Folder, name: string): Folder | undefined {
     const path = join(this.#pathOf(parent), name);
     const known = parent.children?.get(name);
-    const identity = this.#options.library.identify(path);
+    const identity = this.#identify(path);
     if (identity && isSame(known, identity)) return known;
     if (known) this.#drop(known);
     if (!identity || this.#remote.includes(path)) return undefined;
     if (!this.#options.filter.descends(path.slice(join(this.#path, "").length))) return undefined;
     return this.#take(parent, name, identity, path);
+  }
+
+  #identify(path: string): FolderIdentity | undefined {
+    try {
+      return this.#options.library.identify(path);
+    } catch (error) {
+      if (isOnlyThisFolder(error)) return undefined;
+      throw error;
+    }
   }
 
   #take(parent: undefined, name: string, identity: FolderIdentity): Folder;

@@ -63,6 +63,13 @@ describe("withDeadlines", () => {
     },
   );
 
+  test("a delete is a write", async () => {
+    const { clock, store } = setUp([{ method: "deleteObject", run: forever }]);
+    const { error, afterMs } = await endOf(clock, store.deleteObject({ bucket: "b", key: "k", ifMatch: "e" }));
+    expect(error).toMatchObject({ kind: "transient", ambiguous: true, operation: "deleteObject" });
+    expect(afterMs).toBe(1000);
+  });
+
   test("the call inside is aborted with the same error", async () => {
     let inner: AbortSignal | undefined;
     const { clock, store } = setUp([

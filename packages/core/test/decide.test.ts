@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Decision, decide, quietDelay, type Sighting } from "../src/decide.ts";
+import { type Decision, decide, type Sighting } from "../src/decide.ts";
 import type { FileState, Transfer } from "../src/file.ts";
 import { facts, file } from "./support/records.ts";
 
@@ -18,14 +18,6 @@ test.each<[FileState, Decision, Decision, Decision, Decision]>([
   ["REMOVED", "changed", "changed", "skip", "nothing"],
 ])("%s", (state, ...expected) => {
   expect([same, other, skipped, absent].map((sighting) => decide(file({ state }), sighting))).toEqual(expected);
-});
-
-test("a path nobody knows", () => {
-  expect([same, skipped, absent].map((sighting) => decide(undefined, sighting))).toEqual([
-    "add",
-    "addSkipped",
-    "nothing",
-  ]);
 });
 
 describe("exceptions", () => {
@@ -60,15 +52,4 @@ describe("exceptions", () => {
     };
     expect(decide(file({ state: "UPLOADED" }), moved)).toBe("nothing");
   });
-});
-
-test.each([
-  ["just modified", 0, 5_000],
-  ["quiet for a while", 2_000, 3_000],
-  ["quiet for the threshold", 5_000, 0],
-  ["old", 1_000_000, 0],
-  ["from the future", -60_000, 5_000],
-])("quietDelay: %s", (_, age, delay) => {
-  const now = 1_000_000_000;
-  expect(quietDelay(BigInt(now - age) * 1_000_000n, now, 5_000)).toBe(delay);
 });

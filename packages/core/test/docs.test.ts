@@ -94,7 +94,9 @@ describe("docs/configuration.md", () => {
     const state = {} as StateStore;
     const defaults = resolveOptions({ state, objects: {} as ObjectStore, fileSystem: {} as FileSystem });
     const documented = new Map([...rows(section(page, "## Service")), ...rows(section(page, "### Retry"))]);
-    const numbers = Object.entries({ ...defaults, ...defaults.retry }).filter(([, value]) => typeof value === "number");
+    const numbers = Object.entries({ ...defaults, ...defaults.retry }).filter(
+      (entry): entry is [string, number] => typeof entry[1] === "number",
+    );
     expect(numbers.length).toBeGreaterThan(10);
     for (const [name, value] of numbers) expect(documented.get(name)).toContain(`| ${value.toLocaleString("en-US")} `);
   });

@@ -68,7 +68,19 @@ test.each([
 
 test("a failed upload's event says why, a scan's how it went, a clean-up's nothing", () => {
   const heard = new Heard();
-  const scan = { startedAt: 1, finishedAt: 2, seen: 3, added: 1, changed: 0, removed: 0, skipped: 0, complete: true };
+  const scan = {
+    startedAt: 1,
+    finishedAt: 2,
+    seen: 3,
+    added: 1,
+    changed: 0,
+    removed: 0,
+    skipped: 0,
+    complete: true,
+    unstable: 0,
+    device: "1",
+    doubt: null,
+  };
   const actions: UploadAction[] = [{ type: "fail", reason }, { type: "scanned", scan }, { type: "cleaned" }];
   for (const action of actions) emitUpload(heard.emit, action, { ...upload(), reason });
   expect(heard.events).toEqual([

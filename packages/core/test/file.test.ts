@@ -39,6 +39,8 @@ const ACTIONS: { readonly [Type in FileAction["type"]]: Extract<FileAction, { ty
   requeue: { type: "requeue" },
   skip: { type: "skip", reason, facts: seen },
   remove: { type: "remove" },
+  deleted: { type: "deleted" },
+  disowned: { type: "disowned" },
 };
 
 const before = (state: FileState, changes: Partial<FileRecord> = {}) =>
@@ -77,6 +79,8 @@ const LEADS: { readonly [Type in FileAction["type"]]: Partial<Record<FileState, 
     REMOVED: "SKIPPED",
   },
   remove: { PENDING: "REMOVED", IN_PROGRESS: "REMOVED", UPLOADED: "REMOVED", FAILED: "REMOVED", SKIPPED: "REMOVED" },
+  deleted: { REMOVED: "REMOVED" },
+  disowned: { REMOVED: "REMOVED" },
 };
 
 const cases = Object.values(ACTIONS).flatMap((action) =>
@@ -111,7 +115,8 @@ describe("reduceFile", () => {
       if (to === "REMOVED" && action.type === "remove") expect(next).toMatchObject({ key: "", reason: null });
       if (action.type === "disproved") expect(next).toMatchObject({ attempts: 0, nextAttemptAt: 0, reason });
       // Only an upload or the bucket changes what proves it, and only its owner or a clean-up lets go of a transfer.
-      expect(next.evidence).toEqual(action.type === "disproved" ? null : evidence);
+      const voids = ["disproved", "deleted", "disowned"].includes(action.type);
+      expect(next.evidence).toEqual(voids ? null : evidence);
       expect(next.transfer).toEqual(action.type === "uploaded" || action.type === "cleaned" ? null : transfer);
     },
   );
@@ -132,6 +137,12 @@ describe("reduceFile", () => {
   ] as const)("%s, burnt %s", (type, burnt, attempts) => {
     expect(reduceFile(before("IN_PROGRESS"), { ...ACTIONS[type], burnt }, 9).attempts).toBe(attempts);
     expect(reduceFile(before("IN_PROGRESS", { attempts: 0 }), { ...ACTIONS[type], burnt }, 9).attempts).toBe(0);
+  });
+
+  test.each(["deleted", "disowned"] as const)("%s settles the evidence first, and the attempts then", (type) => {
+    const first = reduceFile(before("REMOVED"), { type }, 9);
+    expect(first).toMatchObject({ evidence: null, attempts: 3 });
+    expect(reduceFile(first, { type }, 9)).toMatchObject({ evidence: null, attempts: 0 });
   });
 
   test("facts are taken over where an action brings some", () => {

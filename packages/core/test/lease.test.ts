@@ -108,3 +108,19 @@ test.each(["fails", "hangs"])(
     await lease.stop(NEVER);
   },
 );
+
+test("a sign of life that is answered while the lease ends looks after nothing any more", async () => {
+  const held = gate();
+  let beats = 0;
+  const { clock, lease, inject } = await setUp(async () => {
+    beats++;
+  });
+  await lease.start();
+  inject({ method: "heartbeat", run: async ({ proceed }) => held.promise.then(proceed) });
+  await clock.advance(10_000);
+  const stopping = lease.stop(NEVER);
+  held.open();
+  await stopping;
+  await clock.advance(0);
+  expect(beats).toBe(0);
+});

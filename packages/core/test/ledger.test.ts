@@ -66,6 +66,24 @@ test("many changes go in bounded batches, none lost, none twice", async () => {
   expect((await bed.memory.counters("u")).PENDING.files).toBe(1_000);
 });
 
+test("a server out of reach: the same array is committed again, so that the store can tell what has happened", async () => {
+  const asked: (readonly FileChange[])[] = [];
+  bed.inject({
+    method: "commit",
+    times: 3,
+    run: ({ args: [changes] }) => {
+      asked.push(changes as readonly FileChange[]);
+      throw new StateStoreError("STATE_UNAVAILABLE", "no answer");
+    },
+  });
+  const offered = bed.ledger.offer(fresh(1));
+  await bed.clock.advance(10_000);
+  expect(await offered).toBe("applied");
+  expect(asked).toHaveLength(3);
+  expect(new Set(asked).size).toBe(1);
+  expect(bed.troubles).toEqual(Array(3).fill("STATE_UNAVAILABLE"));
+});
+
 test("nothing is acknowledged before the commit has ended", async () => {
   const held = gate();
   bed.inject({ method: "commit", run: (call) => held.promise.then(call.proceed) });

@@ -190,6 +190,18 @@ describe("the root", () => {
     await seen.hints(() => writeFile(at("deep/file"), "1"));
   });
 
+  test("that is a link is watched where it leads by then", async () => {
+    await mkdir(at("first"));
+    await mkdir(at("second"));
+    await symlink("first", at("current"));
+    const seen = watch(undefined, {}, at("current"));
+    await vi.waitFor(() => expect(seen.watch.state).toBe("live"), PATIENCE);
+    await symlink("second", at("next"));
+    await rename(at("next"), at("current"));
+    await vi.waitFor(() => expect(seen.named("ready")).toBe(2), PATIENCE);
+    await seen.hints(() => writeFile(at("second/file"), "1"));
+  });
+
   test("that is not there yet is watched as soon as it is", async () => {
     const seen = watch(undefined, {}, at("later"));
     await vi.waitFor(() => expect(seen.reasons).toHaveLength(1), PATIENCE);
@@ -240,6 +252,38 @@ describe("the thread", () => {
     const next = watch(watcher);
     await vi.waitFor(() => expect(next.watch.state).toBe("live"), PATIENCE);
     expect(seen.watch.state).toBe("degraded");
+  });
+
+  test("when it dies the watches go on in another one, after a while", async () => {
+    const threads: Worker[] = [];
+    const real = new URL("../src/watch-thread.ts", import.meta.url);
+    const watcher = new NodeFolderWatcher(() => {
+      const thread = new Worker(real);
+      threads.push(thread);
+      return thread;
+    }, 100);
+    const [one, two] = [watch(watcher), watch(watcher)];
+    await vi.waitFor(() => expect([one.watch.state, two.watch.state]).toEqual(["live", "live"]), PATIENCE);
+    await threads[0]?.terminate();
+    await vi.waitFor(() => expect([one.named("ready"), two.named("ready")]).toEqual([2, 2]), PATIENCE);
+    expect(one.reasons).toHaveLength(1);
+    await one.hints(() => writeFile(at("file"), "1"));
+    await one.watch.close();
+    await two.watch.close();
+    await vi.waitFor(() => expect(threads.map(({ threadId }) => threadId)).toEqual([-1, -1]), PATIENCE);
+  });
+
+  test("that fails before it has watched anything is not started again and again", async () => {
+    let started = 0;
+    const watcher = new NodeFolderWatcher(() => {
+      started++;
+      return new Worker(new URL("../src/no-such-thread.ts", import.meta.url));
+    }, 1);
+    const seen = watch(watcher);
+    await vi.waitFor(() => expect(seen.watch.state).toBe("degraded"), PATIENCE);
+    await seen.silence();
+    expect(started).toBe(1);
+    expect(seen.reasons).toHaveLength(1);
   });
 
   test("that cannot be started degrades the watch, later than the call", async () => {

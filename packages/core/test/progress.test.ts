@@ -18,7 +18,19 @@ function counters(counts: Partial<Record<FileState, readonly [files: number, byt
 const scanned = {
   ...upload(),
   state: "IN_PROGRESS",
-  lastScan: { startedAt: 0, finishedAt: 0, seen: 1, added: 1, changed: 0, removed: 0, skipped: 0, complete: true },
+  lastScan: {
+    startedAt: 0,
+    finishedAt: 0,
+    seen: 1,
+    added: 1,
+    changed: 0,
+    removed: 0,
+    skipped: 0,
+    complete: true,
+    unstable: 0,
+    device: "1",
+    doubt: null,
+  },
 } as const;
 
 describe("summarize", () => {

@@ -20,9 +20,10 @@ describe("a scan", () => {
       changed: 0,
       removed: 0,
       skipped: 1,
+      unstable: 0,
       complete: true,
       work: true,
-      suspicious: false,
+      doubt: null,
     });
     expect(await bed.states()).toEqual(["a PENDING", "b SKIPPED", "c/d PENDING"]);
     expect(await bed.file("c/d")).toMatchObject({ key: "u/c/d", ...facts(10), nextAttemptAt: 0, createdAt: NOW });
@@ -154,7 +155,7 @@ describe("absence", () => {
   });
 
   test("of everything is suspicious and changes nothing", async () => {
-    expect(await bed.scan([])).toMatchObject({ seen: 0, removed: 0, suspicious: true });
+    expect(await bed.scan([])).toMatchObject({ seen: 0, removed: 0, doubt: { code: "SOURCE_DOUBTFUL" } });
     expect(await bed.states()).toEqual(untouched);
   });
 
@@ -162,12 +163,12 @@ describe("absence", () => {
     await bed.scan([seen("a")]);
     const left = await bed.file("a");
     await bed.memory.commit([{ before: left, after: reduceFile(left, { type: "remove" }, NOW) }]);
-    expect(await bed.scan([])).toMatchObject({ suspicious: false });
+    expect(await bed.scan([])).toMatchObject({ doubt: null });
   });
 });
 
 test("an empty folder that never held anything is not suspicious", async () => {
-  expect(await bed.scan([])).toMatchObject({ seen: 0, suspicious: false, complete: true, work: false });
+  expect(await bed.scan([])).toMatchObject({ seen: 0, doubt: null, complete: true, work: false });
 });
 
 test("a link that became a folder, and entries with a slash, keep the order", async () => {

@@ -42,6 +42,13 @@ async function settled<T>(clock: FakeClock, call: Promise<T>): Promise<T> {
 }
 
 describe("withRetries", () => {
+  test.each(["transient", "throttled"] as const)("never repeats a delete, %s or not", async (kind) => {
+    const { clock, store, pauses } = setUp([{ method: "deleteObject", before: failure({ kind, ambiguous: true }) }]);
+    const call = store.deleteObject({ bucket: "b", key: "k", ifMatch: "e" });
+    await expect(settled(clock, call)).rejects.toMatchObject({ kind, ambiguous: true });
+    expect(pauses).toEqual([]);
+  });
+
   test.each(["transient", "throttled"] as const)("repeats a %s failure", async (kind) => {
     const { clock, memory, store, pauses } = setUp([{ method: "putObject", before: failure({ kind }), times: 2 }]);
     await settled(clock, store.putObject(put));

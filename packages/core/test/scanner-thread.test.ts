@@ -223,6 +223,30 @@ describeOnLinux("who walks", () => {
   });
 });
 
+describeOnLinux("a thread that ends before it has said anything", () => {
+  test("does not hold up the walk, which goes on without it", async () => {
+    await plantFiles(30);
+    const preload = join(folder, "f-preload.mjs");
+    const lines = ['import { isMainThread } from "node:worker_threads";', "if (!isMainThread) process.exit(0);"];
+    nodeFs.writeFileSync(preload, lines.join("\n"));
+    const source = new URL("../src/", import.meta.url).href;
+    const script = `
+      const { NodeFileSystem } = await import("${source}node-file-system.ts");
+      const { compilePatterns } = await import("${source}patterns.ts");
+      const { scan } = await import("${source}scanner.ts");
+      const alive = setInterval(() => {}, 1_000);
+      const root = await new NodeFileSystem().openRoot(${JSON.stringify(folder)});
+      const filter = compilePatterns({ pattern: ["f0*"], exclude: [], dot: true });
+      let files = 0;
+      for await (const batch of scan(root, { filter, followLinks: false, handOverAfter: 0 })) files += batch.length;
+      console.log(files);
+      clearInterval(alive);`;
+    const args = ["--input-type=module", "--disable-warning=ExperimentalWarning", "-e", script];
+    const env = { ...process.env, NODE_OPTIONS: `--import=${preload}` };
+    expect(execFileSync(process.execPath, args, { encoding: "utf8", env, timeout: 20_000 })).toBe("30\n");
+  });
+});
+
 describeOnLinux("the thread ends", () => {
   let before: number;
   beforeEach(async () => {

@@ -351,6 +351,22 @@ describe("trouble on the way", () => {
     await rm(`${folder}-unmounted`, { recursive: true });
   });
 
+  test("a root that is replaced in the middle by one with the same folders is no folder without files", async () => {
+    const replaced = faulty(await open(), [
+      {
+        method: "readFolder",
+        run: async ({ proceed }) => {
+          const entries = await (proceed() as Promise<unknown>);
+          await rename(folder, `${folder}-unmounted`);
+          await mkdir(join(folder, "b"), { recursive: true });
+          return entries;
+        },
+      },
+    ]);
+    expect(shown(await scanRoot(replaced.port))).toContain("unreadable b/ SOURCE_NOT_READABLE");
+    await rm(`${folder}-unmounted`, { recursive: true });
+  });
+
   test("a root that is replaced before it is read is refused", async () => {
     const root = await open();
     await rename(folder, `${folder}-unmounted`);

@@ -2,7 +2,6 @@ import { describe, expect, test } from "vitest";
 import {
   canReduceUpload,
   FINISHED_STATES,
-  quietThreshold,
   reduceUpload,
   type ScanSummary,
   UPLOAD_STATES,
@@ -22,10 +21,15 @@ const scan: ScanSummary = {
   removed: 0,
   skipped: 0,
   complete: true,
+  unstable: 0,
+  device: "1",
+  doubt: null,
 };
 
 const ACTIONS: { readonly [Type in UploadAction["type"]]: Extract<UploadAction, { type: Type }> } = {
   start: { type: "start" },
+  adjust: { type: "adjust", settings: {} },
+  scan: { type: "scan", owner: "o" },
   scanned: { type: "scanned", scan },
   complete: { type: "complete" },
   fail: { type: "fail", reason },
@@ -38,6 +42,14 @@ const ACTIONS: { readonly [Type in UploadAction["type"]]: Extract<UploadAction, 
 
 const LEADS: { readonly [Type in UploadAction["type"]]: Partial<Record<UploadState, UploadState>> } = {
   start: { PENDING: "IN_PROGRESS" },
+  adjust: {
+    PENDING: "PENDING",
+    IN_PROGRESS: "IN_PROGRESS",
+    COMPLETED: "COMPLETED",
+    FAILED: "FAILED",
+    PAUSED: "PAUSED",
+  },
+  scan: { PENDING: "PENDING", IN_PROGRESS: "IN_PROGRESS", COMPLETED: "COMPLETED", FAILED: "FAILED" },
   scanned: {
     PENDING: "PENDING",
     IN_PROGRESS: "IN_PROGRESS",
@@ -99,6 +111,14 @@ describe("reduceUpload", () => {
   );
 });
 
-test("only a watched upload waits for its files to be quiet", () => {
-  expect([quietThreshold({ mode: "watch" }, 5), quietThreshold({ mode: "once" }, 5)]).toEqual([5, 0]);
+test("adjust changes the settings it names, and no other", () => {
+  const settings = { priority: 3, bandwidthLimit: 1_000 };
+  const { spec } = upload();
+  expect(reduceUpload(upload(), { type: "adjust", settings }, 9).spec).toEqual({ ...spec, ...settings });
+});
+
+test("a scan is its owner's until it is over, and an unfinished one leaves the last summary", () => {
+  const scanning = reduceUpload({ ...upload(), lastScan: scan }, { type: "scan", owner: "o" }, 9);
+  expect(scanning).toMatchObject({ scanner: "o", lastScan: scan });
+  expect(reduceUpload(scanning, { type: "scanned", scan: null }, 9)).toMatchObject({ scanner: null, lastScan: scan });
 });

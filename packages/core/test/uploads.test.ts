@@ -89,3 +89,24 @@ test("inStates goes through all pages, also while uploads leave the state", asyn
   }
   expect(ids).toEqual(["u", ...Array.from({ length: 350 }, (_, number) => `n${number}`)]);
 });
+
+test("a record that was read before a change of our own is no news", async () => {
+  const { uploads, heard } = await setUp();
+  const before = await uploads.get("u");
+  uploads.see(before);
+  const after = await uploads.apply("u", { type: "cancel" });
+  uploads.notice(before);
+  uploads.notice(after);
+  expect(heard.events.map(({ name }) => name)).toEqual(["upload:cancelled"]);
+});
+
+test("what somebody else has changed is told once", async () => {
+  const { uploads, heard, memory } = await setUp();
+  const before = await uploads.get("u");
+  uploads.see(before);
+  const after = reduceUpload(before, { type: "cancel" }, 1);
+  await memory.updateUpload(before, after);
+  uploads.notice(after);
+  uploads.notice(after);
+  expect(heard.events.map(({ name }) => name)).toEqual(["upload:changed"]);
+});

@@ -104,6 +104,19 @@ describe("a system that gives no more watches", () => {
     expect([...handles.keys()].sort()).toEqual([root, join(root, "fine")]);
   });
 
+  test("one in which nothing can be looked at costs the others nothing", async () => {
+    await mkdir(join(root, "listed/only"), { recursive: true });
+    await mkdir(join(root, "fine"));
+    await start({
+      identify: (path) => {
+        if (path.endsWith("only")) throw Object.assign(new Error("EACCES: lstat"), { code: "EACCES" });
+        return stage.identify(path);
+      },
+    });
+    expect(types()).toEqual(["ready"]);
+    expect([...handles.keys()].sort()).toEqual([root, join(root, "fine"), join(root, "listed")]);
+  });
+
   test("what nobody has foreseen is named", async () => {
     await start(failing("EXDEV", () => true));
     expect(reasons()[0]?.message).toContain("EXDEV");

@@ -128,7 +128,18 @@ export const decodePart = ([partNumber, size, etag, checksum]: PartRow): Finishe
 
 /** In the order of `encodeUpload` and `decodeUpload`; what a write replaces. */
 export const UPLOAD_COLUMNS = [
-  ...["state", "revision", "cleanup_due", "created_at", "updated_at", "finished_at", "spec", "reason", "last_scan", "scanner"],
+  ...[
+    "state",
+    "revision",
+    "cleanup_due",
+    "created_at",
+    "updated_at",
+    "finished_at",
+    "spec",
+    "reason",
+    "last_scan",
+    "scanner",
+  ],
 ] as const;
 
 export function encodeUpload(upload: UploadRecord): Bound[] {

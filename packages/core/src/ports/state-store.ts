@@ -4,7 +4,11 @@ import type { UploadRecord, UploadState } from "../upload.ts";
 /** Files and bytes per state, of one upload. `bytes` sums the records' sizes. */
 export type Counters = Readonly<Record<FileState, { readonly files: number; readonly bytes: number }>>;
 
-/** One file's write: applied only when the stored revision is `before.revision` (`before` null: only when there is none). */
+/**
+ * One file's write: applied only when the stored revision, state and fence are those of `before` (`before` null: only when
+ * there is no record). The revision alone is not enough: an owner writes chains of changes ahead of their outcomes, and
+ * once it has been overtaken one of them may meet the revision that its heir has reached.
+ */
 export interface FileChange {
   readonly before: FileRecord | null;
   /** Same upload and path as `before`; revision one higher, or any for a new record. */
@@ -80,6 +84,9 @@ export interface FileLedger {
    * Applies each change that has not been overtaken, in order, all in one transaction: when the promise resolves, they
    * survive a power cut. Outcomes stand in the order of the changes. Counters change in the same transaction. A file's
    * parts are dropped when the transfer of its record becomes null or gets another token.
+   *
+   * A commit that threw `STATE_UNAVAILABLE` may have happened. Called again with the same array, the store finds out: what
+   * did happen is "applied", and is not done twice.
    */
   commit(changes: readonly FileChange[]): Promise<ChangeOutcome[]>;
 }
@@ -102,7 +109,17 @@ export interface WorkLedger {
   rescue(request: RescueRequest): Promise<FileRecord[]>;
   /** Forgets an owner that has stopped: what it still holds may be rescued at once. */
   retire(owner: string): Promise<void>;
+  /** Whether the owner is known and its lease holds. One that is known to be dead, or was retired, does not live. */
+  isAlive(owner: string): Promise<boolean>;
 }
+
+/** What another handle has done: to one upload, or, without an id, perhaps to any. */
+export interface ChangeHint {
+  readonly uploadId?: string | undefined;
+}
+
+/** Stops the hints. */
+export type Unsubscribe = () => void;
 
 /**
  * The ledger: where every step is recorded before it counts.
@@ -110,7 +127,8 @@ export interface WorkLedger {
  * Guarantees a store gives:
  * - **Durable**: a resolved write survives the death of the process and of the machine.
  * - **Atomic**: a call writes all it says or nothing; counters never disagree with the rows.
- * - **Compare and set**: a write whose `before.revision` is not the stored one changes nothing and says so.
+ * - **Compare and set**: a write whose `before` does not stand any more (revision; of files state and fence, too) changes
+ *   nothing and says so.
  * - **Shared**: several handles, in one process or several, see one state. A store that allows only one owner refuses the
  *   second with `STATE_BUSY`.
  * - **Exact**: any path, 64-bit sizes (up to 2^53) and nanosecond times come back as they went in.
@@ -118,11 +136,16 @@ export interface WorkLedger {
  * - **Fails closed**: a damaged or newer state is refused with `STATE_CORRUPT` or `STATE_NEWER` and left untouched.
  *
  * Every method but `open` throws StateStoreError `STATE_CLOSED` when the store is not open; writes throw
- * `STATE_NOT_WRITABLE`, `STATE_BUSY` or `STATE_FULL`.
+ * `STATE_NOT_WRITABLE`, `STATE_BUSY`, `STATE_FULL` or, when a server is out of reach, `STATE_UNAVAILABLE`.
  */
 export interface StateStore extends UploadLedger, FileLedger, WorkLedger {
   /** Opens or creates the state and brings it to this version's form. Calling it again does nothing. */
   open(): Promise<void>;
   /** Calling it again does nothing. */
   close(): Promise<void>;
+  /**
+   * Only stores that several hosts share offer it: calls `listener` soon after another handle has changed an upload or its
+   * files. Hints, never the truth: they may be late, repeated, lost, or about nothing. Whoever follows them polls as well.
+   */
+  subscribe?(listener: (hint: ChangeHint) => void): Unsubscribe;
 }

@@ -75,8 +75,8 @@ export class World {
   }
 
   /** A process: one service on this world's disk, ledger and bucket. */
-  boot(options: Partial<ServiceOptions> = {}): Process {
-    const process = new Process(this, options);
+  boot(options: Partial<ServiceOptions> = {}, { hints = false } = {}): Process {
+    const process = new Process(this, options, hints);
     this.#processes.push(process);
     return process;
   }
@@ -122,10 +122,10 @@ export class Process {
   #calls = 0;
   #killAt: { readonly nth: number; readonly when: "before" | "after" } | undefined;
 
-  constructor(world: World, options: Partial<ServiceOptions>) {
+  constructor(world: World, options: Partial<ServiceOptions>, hints: boolean) {
     this.world = world;
     const { clock } = world;
-    const state: StateStore = new MemoryStateStore({ clock, state: world.ledger });
+    const state: StateStore = new MemoryStateStore({ clock, state: world.ledger, hints });
     const objects: ObjectStore = world.store;
     const fileSystem: FileSystem = new NodeFileSystem(createFsFromVolume(world.volume) as unknown as FsLike);
     this.state = faulty(this.#mortal(state, STATE_METHODS), [], { clock });
@@ -228,6 +228,7 @@ const STATE_METHODS = [
   "heartbeat",
   "rescue",
   "retire",
+  "isAlive",
 ] as const;
 
 const OBJECT_METHODS = [
@@ -240,6 +241,7 @@ const OBJECT_METHODS = [
   "listParts",
   "completeMultipart",
   "abortMultipart",
+  "deleteObject",
   "close",
 ] as const;
 
@@ -255,6 +257,9 @@ const EVENT_NAMES: readonly EventName[] = [
   "upload:paused",
   "upload:resumed",
   "upload:cancelled",
+  "upload:adjusted",
+  "upload:waiting",
+  "upload:changed",
   "upload:verified",
   "file:queued",
   "file:started",
@@ -263,9 +268,13 @@ const EVENT_NAMES: readonly EventName[] = [
   "file:retrying",
   "file:failed",
   "file:skipped",
+  "file:unstable",
   "file:changed",
   "file:removed",
+  "file:deleted",
   "monitor:check",
+  "monitor:live",
+  "monitor:degraded",
   "monitor:requeued",
   "recovery:finished",
   "warning",

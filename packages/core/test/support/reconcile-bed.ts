@@ -31,6 +31,15 @@ async function* batches(entries: readonly ScanEntry[], size: number): AsyncGener
   for (let start = 0; start < entries.length; start += size) yield entries.slice(start, start + size);
 }
 
+interface ScanConditions {
+  readonly batch: number;
+  readonly stabilityThreshold: number;
+  readonly maxUnstableAge: number | null;
+  readonly now: number;
+  readonly sameDevice: boolean;
+  readonly trusted: boolean;
+}
+
 /** A ledger in memory and what a scan does to it. */
 export class ReconcileBed {
   readonly clock = new FakeClock(NOW);
@@ -56,7 +65,9 @@ export class ReconcileBed {
     return this;
   }
 
-  async scan(entries: readonly ScanEntry[], { batch = 256, stabilityThreshold = 0, now = NOW } = {}) {
+  async scan(entries: readonly ScanEntry[], conditions: Partial<ScanConditions> = {}) {
+    const { batch = 256, stabilityThreshold = 0, maxUnstableAge = null, now = NOW } = conditions;
+    const { sameDevice = true, trusted = false } = conditions;
     this.heard = new Heard();
     const { emit } = this.heard;
     const onWork = async () => {
@@ -69,7 +80,9 @@ export class ReconcileBed {
       emit,
       upload: this.upload,
       clock: { now: () => now },
-      stabilityThreshold,
+      stability: { threshold: stabilityThreshold, maxUnstableAge },
+      sameDevice,
+      trusted,
       onWork,
     };
     const found = reconcile(batches(entries, batch), options).finally(() => {

@@ -18,6 +18,15 @@ export const SPEC: UploadSpec = {
   minAge: null,
   maxAge: null,
   priority: 0,
+  compare: "stat",
+  onSourceDelete: "keep",
+  deleteLimit: { files: 1_000, share: 0.5 },
+  rootMarker: null,
+  schedule: null,
+  maxUnstableAge: null,
+  activeHours: null,
+  bandwidthLimit: null,
+  host: null,
   object: {},
 };
 

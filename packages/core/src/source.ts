@@ -1,0 +1,26 @@
+import { SourceError } from "./errors.ts";
+import type { FileSystem, SourceRoot } from "./ports/file-system.ts";
+import type { UploadSpec } from "./upload.ts";
+
+/**
+ * Opens an upload's source folder, if it is the one: an empty mount point has no marker.
+ * @throws SourceError as `FileSystem.openRoot` · `SOURCE_DOUBTFUL` without its marker
+ */
+export async function openSource(
+  fileSystem: FileSystem,
+  { sourceFolder, rootMarker }: Pick<UploadSpec, "sourceFolder" | "rootMarker">,
+): Promise<SourceRoot> {
+  const root = await fileSystem.openRoot(sourceFolder);
+  if (!(await hasMarker(root, rootMarker))) {
+    const message = `The source folder ${root.path} lacks its marker, a file ${rootMarker}. Is its disk mounted?`;
+    throw new SourceError("SOURCE_DOUBTFUL", message);
+  }
+  return root;
+}
+
+/** Whether the marker is there, if one is wanted. A folder is none: something else may be mounted on it. */
+export async function hasMarker(root: SourceRoot, rootMarker: string | null): Promise<boolean> {
+  if (rootMarker === null) return true;
+  const marker = await root.stat(rootMarker);
+  return marker !== undefined && marker.kind !== "folder";
+}
