@@ -70,7 +70,9 @@ export const fenceCases: StateStoreCases = {
     assert.deepEqual([IN_PROGRESS.files, PENDING.files, FAILED.files, UPLOADED.files], [1, 0, 1, 0]);
   },
 
-  "of a chain of late writes none is applied, not even the one that meets the new owner's revision": async ({ store }) => {
+  "of a chain of late writes none is applied, not even the one that meets the new owner's revision": async ({
+    store,
+  }) => {
     const { held, taken } = await overtaken(store);
     const chain: FileChange[] = [];
     for (let before = held; before.revision <= taken.revision + 2; ) {
