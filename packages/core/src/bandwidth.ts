@@ -24,6 +24,10 @@ class Rate {
     this.#limit = limit;
   }
 
+  get isLimited(): boolean {
+    return this.#limit !== null;
+  }
+
   /** A debt is never paid more slowly than when it was made, and at once when there is no limit any more. */
   change(limit: number | null, now: number): void {
     const [before, debt] = [this.#limit, this.delay(now)];
@@ -140,7 +144,11 @@ export class Bandwidth {
   }
 
   own(share: Share, body: Uint8Array): void {
-    this.#bodies.set(body, share);
+    if (this.#isLimited(share)) this.#bodies.set(body, share);
+  }
+
+  #isLimited(share: Share): boolean {
+    return this.#rate.isLimited || share.rate.isLimited;
   }
 
   change(rate: Rate, limit: number | null): void {
@@ -149,6 +157,7 @@ export class Bandwidth {
   }
 
   spend(share: Share, bytes: number): void {
+    if (!this.#isLimited(share)) return;
     const now = this.#clock.monotonic();
     share.rate.spend(bytes, now);
     this.#rate.spend(bytes, now);
@@ -160,6 +169,7 @@ export class Bandwidth {
   }
 
   take(share: Share, bytes: number, signal: AbortSignal): Promise<void> | undefined {
+    if (!this.#isLimited(share)) return undefined;
     const now = this.#clock.monotonic();
     // Timers are late: those whose turn it is go before a newcomer.
     if (share.line.length === 0 && this.#delay(share, now) === 0 && !this.#next(now)) {

@@ -1,4 +1,3 @@
-import { setMaxListeners } from "node:events";
 import type { Share } from "./bandwidth.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { OpenFile, SourceRoot } from "./ports/file-system.ts";
@@ -33,7 +32,7 @@ export class Flight implements AttemptScope {
   #pacing = 0;
   /** Calls of the source that have not been answered. */
   #asking = 0;
-  /** When the source last answered, or was asked first. */
+  /** When the source last answered while there were other calls, or was asked first. */
   #movedAt = 0;
   #hasSent = false;
 
@@ -48,8 +47,6 @@ export class Flight implements AttemptScope {
       refund: (bytes) => lane.share.refund(bytes),
       own: (body) => this.#leaves(body),
     };
-    // Every request of the file listens; how many there are is bounded elsewhere.
-    setMaxListeners(0, this.stop.drain, this.stop.abort);
   }
 
   get upload(): UploadRecord {
@@ -127,8 +124,7 @@ export class Flight implements AttemptScope {
     try {
       return await call();
     } finally {
-      this.#asking--;
-      this.#movedAt = this.#clock.monotonic();
+      if (--this.#asking > 0) this.#movedAt = this.#clock.monotonic();
     }
   }
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { type Checksum, combineCrc32, formatCrc32, parseCrc32 } from "./checksum.ts";
 import { ObjectStoreError } from "./errors.ts";
 import { type Evidence, type FinishedPart, type Transfer, withoutDevice } from "./file.ts";
@@ -30,6 +31,8 @@ interface Progressing {
  * fingerprint and one part size; anything else is aborted and begun anew.
  */
 export async function sendInParts(task: FileTask, source: Source, partSize: number): Promise<Evidence> {
+  // Every part in flight listens; how many there are is bounded elsewhere.
+  setMaxListeners(0, task.stop.drain, task.stop.abort);
   const resumed = await resume(task, source);
   if (resumed && "etag" in resumed) return resumed;
   const progressing = resumed ?? (await begin(task, source, partSize));

@@ -91,6 +91,25 @@ describe("uploads that make room for each other", () => {
     expect(process.calls("putObject")).toBe(puts);
   });
 
+  test("a tiny one does not wait until a huge file has been compared", async () => {
+    const size = 20 * 1024 * 1024;
+    fill(world, "huge", 1, size);
+    fill(world, "tiny", 1);
+    const process = world.boot({ concurrency: 1, chunkSize: 2 * size, stabilityThreshold: 0, monitorInterval: 1e9 });
+    slowDisk(process, 0, 1_000);
+    await process.service.start();
+    await register(process, "huge", { mode: "watch", compare: "hash" });
+    await world.until(process.service.finished("huge"));
+    world.touch("huge/f00000", -30_000);
+    await world.until(process.service.check("huge"));
+    await world.until(() => started(process, "huge").length === 2);
+    await register(process, "tiny");
+    await world.until(process.service.finished("tiny"), 10_000);
+    expect((await process.service.get("huge")).state).toBe("IN_PROGRESS");
+    await world.until(process.service.finished("huge"));
+    expect(started(process, "huge")).toHaveLength(2);
+  });
+
   test("nobody is begun again and again where the service's bandwidth makes all wait", async () => {
     fill(world, "one", 1, 8 * 6);
     fill(world, "two", 1, 8 * 6);
