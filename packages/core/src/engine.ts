@@ -119,6 +119,7 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
       uploads.notice(upload);
       // One that cannot be followed now must not keep the others from it.
       await follow(upload).catch(warn);
+      if (!RESTING.includes(upload.state)) await monitor.tend(upload).catch(warn);
     }
   };
   const takeUpAll = async () => {

@@ -3,7 +3,7 @@ import { DueList } from "./due-list.ts";
 import { reasonOf, SourceError } from "./errors.ts";
 import { LiveWatches, type WatchStatus } from "./live-watches.ts";
 import type { FolderWatcher } from "./ports/folder-watcher.ts";
-import { runScan, type ScanContext, type ScanRequest } from "./scan-run.ts";
+import { runScan, type ScanContext, type ScanRequest, takeUpAgain } from "./scan-run.ts";
 import { ScanSlots } from "./scan-slots.ts";
 import { isAtHome, type ScanSummary, type UploadRecord } from "./upload.ts";
 import { Wakeup } from "./wakeup.ts";
@@ -25,7 +25,8 @@ const REST_MS = 1_000;
 /** How often a scan of another owner that somebody waits for is looked at. Milliseconds. */
 const JOIN_POLL_MS = 500;
 
-type Outcome = ScanSummary | "elsewhere" | undefined;
+/** `fresh`: it was not due, as somebody has just scanned. */
+type Outcome = ScanSummary | "elsewhere" | "fresh" | undefined;
 
 interface Running {
   readonly scanning: Promise<Outcome>;
@@ -70,10 +71,18 @@ export class Monitor {
   watch(upload: UploadRecord): void {
     if (this.#ended.signal.aborted || !isAtHome(upload, this.#options.host)) return;
     if (this.#due.has(upload.id)) this.#due.adjust(upload);
-    else if (!this.#running.has(upload.id)) this.#due.add(upload);
+    // Of a single scan, one that is under way is the one.
+    else if (upload.spec.mode === "watch" || !this.#running.has(upload.id)) this.#due.add(upload);
     if (typeof upload.spec.schedule === "string") this.#leave(upload.id);
     else this.#live.follow(upload);
     this.#bell.ring();
+  }
+
+  /** Queues what is due again of a watched upload whose own schedule may not come round for long. */
+  async tend(upload: UploadRecord): Promise<void> {
+    const { mode, schedule } = upload.spec;
+    if (mode !== "watch" || schedule === null || this.#running.has(upload.id)) return;
+    if (isAtHome(upload, this.#options.host)) await takeUpAgain(this.#options, upload);
   }
 
   forget(uploadId: string): void {
@@ -112,6 +121,7 @@ export class Monitor {
       const running = this.#running.get(uploadId);
       const joins = running === undefined || !asksMore(request, running.request);
       const outcome = await (running?.scanning ?? this.#begin(uploadId, request));
+      if (outcome === "fresh") continue;
       if (outcome !== "elsewhere" && joins) return outcome;
       const joined = outcome === "elsewhere" ? await this.#join(uploadId) : null;
       if (this.#ended.signal.aborted) return undefined;
@@ -196,7 +206,8 @@ export class Monitor {
     const current = await uploads.applyIfAllowed(uploadId, { type: "start" });
     const isOver = current.state === "PAUSED" || current.state === "CANCELLED";
     if (isOver || current.spec.mode === "once") this.forget(uploadId);
-    if (isOver || (onSchedule && this.#isFresh(current))) return undefined;
+    if (isOver) return undefined;
+    if (onSchedule && this.#isFresh(current)) return "fresh";
     const upload = await uploads.beginScan(uploadId, owner);
     if (!upload) return "elsewhere";
     try {

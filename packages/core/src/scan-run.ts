@@ -87,6 +87,14 @@ export async function runScan(
   return summary;
 }
 
+/** What is due again of an upload that failed, in part or as a whole, without a scan: its next one may be far off. */
+export async function takeUpAgain(context: ScanContext, upload: UploadRecord): Promise<void> {
+  await requeueDue(context, upload);
+  // One that failed because of its folder has to be scanned first.
+  if (upload.state !== "FAILED" || upload.reason?.code.startsWith("SOURCE_")) return;
+  await takeUp(context, upload.id, await hasWork(context, upload.id));
+}
+
 /** Also what another process queued, and then died or finished the upload at the same moment. */
 async function hasWork({ state }: ScanContext, uploadId: string): Promise<boolean> {
   const { PENDING, IN_PROGRESS } = await state.counters(uploadId);

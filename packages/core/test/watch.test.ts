@@ -141,6 +141,19 @@ describe("failed files", () => {
     await world.until(process.service.finished("u"));
   });
 
+  test("are queued again after the interval, also when nothing is scanned meanwhile", async () => {
+    world.write("a", "1");
+    const process = boot();
+    process.objects.inject({ method: "putObject", before: broken });
+    await process.service.start();
+    await process.service.register({ id: "u", sourceFolder: SOURCE, bucket: BUCKET, schedule: "manual" });
+    await world.until(() => process.named("file:failed").length === 1);
+    await world.until(() => "u/a" in world.bucket());
+    expect(process.named("monitor:requeued")).toMatchObject([{ uploadId: "u", files: 1 }]);
+    expect(process.named("upload:scanned")).toHaveLength(1);
+    await world.until(process.service.finished("u"));
+  });
+
   test("are queued again at once when the file changes", async () => {
     world.write("a", "1");
     const process = boot();
@@ -164,6 +177,45 @@ describe("a service that is started again", () => {
     await second.service.start();
     await world.until(() => world.bucket()["u/b"] === "2");
     expect(second.named("recovery:finished")).toMatchObject([{ uploads: 1, files: 0 }]);
+  });
+
+  test("goes on after a pause and a resume during one scan", async () => {
+    const process = world.boot({ monitorInterval: INTERVAL, lease: 10_000 * INTERVAL });
+    await process.service.start();
+    await process.service.register({ id: "u", sourceFolder: SOURCE, bucket: BUCKET });
+    await world.until(process.service.finished("u"));
+    let go = () => {};
+    const scan = process.fileSystem.inject({
+      method: "openRoot",
+      run: ({ proceed }) => new Promise((resolve) => (go = () => resolve(proceed()))),
+    });
+    await world.until(() => scan.fired > 0);
+    await process.service.pause("u");
+    await process.service.resume("u");
+    go();
+    await world.clock.advance(1_000);
+    world.write("late", "1");
+    await world.until(() => world.bucket()["u/late"] === "1", 3 * INTERVAL);
+  });
+
+  test("a check does not settle for a scan that finds that it is not due", async () => {
+    const process = await watched();
+    await world.clock.advance(INTERVAL / 2);
+    await world.until(process.service.check("u"));
+    let begun = false;
+    let go = () => {};
+    process.service.once("monitor:check", () => {
+      begun = true;
+      process.state.inject({
+        method: "getUpload",
+        run: ({ proceed }) => new Promise((resolve) => (go = () => resolve(proceed()))),
+      });
+    });
+    await world.until(() => begun);
+    const check = process.service.check("u");
+    await world.clock.advance(10);
+    go();
+    expect(await world.until(check)).toMatchObject({ complete: true });
   });
 
   test("leaves paused and cancelled uploads alone", async () => {
