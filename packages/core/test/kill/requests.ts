@@ -79,9 +79,11 @@ export function readRepeats(requests: readonly Request[]): Repeats {
   return { needless, overlapped };
 }
 
-function bytesMeant({ operation, committed, key, token, partNumber }: Request): string | undefined {
+/** A token names what a file looked like; what is rewritten while it is read may give other bytes under the same token. */
+function bytesMeant({ operation, committed, key, token, partNumber, crc32 }: Request): string | undefined {
   if (!committed || (operation !== "PutObject" && operation !== "UploadPart")) return undefined;
-  return operation === "PutObject" ? `${key} as ${token}` : `part ${partNumber} of ${key} as ${token}`;
+  const bytes = `${token}, CRC32 ${crc32}`;
+  return operation === "PutObject" ? `${key} as ${bytes}` : `part ${partNumber} of ${key} as ${bytes}`;
 }
 
 /** Whether this is how the sender of the bytes asked, before it sent them, whether they are there. */
