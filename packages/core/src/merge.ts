@@ -24,6 +24,9 @@ export interface Belief {
   readonly trusted: boolean;
 }
 
+/** Whether nothing need be said of a file that is as the ledger has it. Pure. */
+export type IsUnchanged = (known: FileRecord, entry: Extract<ScanEntry, { readonly kind: "file" }>) => boolean;
+
 /** Meetings handed on at a time. */
 const BATCH = 256;
 
@@ -35,15 +38,20 @@ const BATCH = 256;
 export class Merge {
   readonly #known: KnownFiles;
   readonly #belief: Belief;
+  readonly #isUnchanged: IsUnchanged;
   #unreadable: string | undefined;
   seen = 0;
   complete = true;
   doubt: Reason | null = null;
 
-  /** @param known before its first step */
-  constructor(known: KnownFiles, belief: Belief) {
+  /**
+   * @param known before its first step
+   * @param isUnchanged of such a file there may be no meeting. Default: of every file there is one
+   */
+  constructor(known: KnownFiles, belief: Belief, isUnchanged: IsUnchanged = () => false) {
     this.#known = known;
     this.#belief = belief;
+    this.#isUnchanged = isUnchanged;
   }
 
   /** In path order, in batches. What is said of the scan as a whole stands when they are over. */
@@ -52,6 +60,7 @@ export class Merge {
     let meetings: Meeting[] = [];
     for await (const batch of batches) {
       for (const entry of batch) {
+        if (this.#passOver(entry)) continue;
         for (let known = this.#known.current; known && comparePaths(known.path, entry.path) < 0; ) {
           meetings.push(this.#notSeen(known));
           known = await this.#step();
@@ -71,6 +80,15 @@ export class Merge {
       meetings = [];
     }
     yield meetings;
+  }
+
+  /** Nearly all files are unchanged, and a promise for each would cost more than the rest. */
+  #passOver(entry: ScanEntry): boolean {
+    const known = this.#known.current;
+    if (entry.kind !== "file" || known?.path !== entry.path) return false;
+    if (!this.#isUnchanged(known, entry) || !this.#known.tryStep()) return false;
+    this.seen++;
+    return true;
   }
 
   async #meet(entry: ScanEntry): Promise<Meeting> {

@@ -1,25 +1,20 @@
-import { Assessor, type AssessorOptions, EMPTIED, keyTaken, OTHER_DEVICE } from "./assess.ts";
+import { Assessor, type AssessorOptions, EMPTIED, keyTaken } from "./assess.ts";
 import type { Presence, Sighting } from "./decide.ts";
 import type { Reason } from "./errors.ts";
 import { type Emit, emitFile, fileEvent } from "./events.ts";
 import { type FileAction, type FileRecord, reduceFile } from "./file.ts";
 import { KnownFiles } from "./known-files.ts";
 import type { Ledger } from "./ledger.ts";
-import type { Found } from "./merge.ts";
-import { comparePaths } from "./paths.ts";
+import { type Belief, type Found, type IsUnchanged, type Meeting, Merge } from "./merge.ts";
 import type { FileChange, FileLedger } from "./ports/state-store.ts";
 import type { ScanEntry } from "./scanner.ts";
 import type { ScanSummary, UploadRecord } from "./upload.ts";
 
-export interface ReconcileOptions extends AssessorOptions {
+export interface ReconcileOptions extends AssessorOptions, Belief {
   readonly state: FileLedger;
   readonly ledger: Ledger;
   readonly emit: Emit;
   readonly upload: UploadRecord;
-  /** Whether it is the device of the last scan. A folder of another device may be an empty mount point. */
-  readonly sameDevice: boolean;
-  /** Absence is believed whatever the folder looks like: somebody has said that it is as it should be. */
-  readonly trusted: boolean;
   /**
    * Called before a batch is written, and again when it is durable, once there is something to upload: first the upload
    * is open, then it gets its files. Dying in between must not leave files in an upload that counts as finished.
@@ -32,12 +27,10 @@ type Counts = Omit<ScanSummary, "startedAt" | "finishedAt" | "device" | "doubt">
 /** A file that has been changing for so long is reported. Milliseconds. */
 const REPORT_UNSTABLE_MS = 600_000;
 /** Changes written at a time. */
-const BATCH = 250;
+const BATCH = 256;
 
 /**
- * Merges a scan with what the ledger knows, both in path order, and writes only what differs. Absence counts only in
- * folders that were read, and only when the scan saw anything at all: an empty folder where there were files is more
- * likely an unmounted disk than a clean-up, and so is a folder of another device that lacks files.
+ * Merges a scan with what the ledger knows, and writes only what differs. When absence counts is said at `Merge`.
  * @returns what it saw; `work` tells whether there is anything to upload, `doubt` why absence was not believed
  */
 export async function reconcile(
@@ -50,60 +43,47 @@ export async function reconcile(
 class Reconciliation {
   readonly #options: ReconcileOptions;
   readonly #assessor: Assessor;
-  readonly #known: KnownFiles;
+  readonly #merge: Merge;
   #pending: { change: FileChange; action: FileAction | null }[] = [];
   #newKeys = new Set<string>();
-  #unreadable: string | undefined;
-  readonly #counts = { seen: 0, added: 0, changed: 0, removed: 0, skipped: 0, unstable: 0, complete: true };
+  readonly #counts = { added: 0, changed: 0, removed: 0, skipped: 0, unstable: 0 };
   #work = false;
-  #doubt: Reason | null = null;
 
   constructor(options: ReconcileOptions) {
     this.#options = options;
     this.#assessor = new Assessor(options);
-    this.#known = new KnownFiles(options.state, options.upload.id);
+    this.#merge = new Merge(new KnownFiles(options.state, options.upload.id), options, this.#isUnchanged);
   }
 
   async run(batches: AsyncIterable<readonly ScanEntry[]>) {
-    await this.#known.step();
-    for await (const batch of batches) {
-      for (const entry of batch) if (!this.#passOver(entry)) await this.#entry(entry);
+    for await (const meetings of this.#merge.meetings(batches)) {
+      for (const meeting of meetings) await this.#meet(meeting);
       await this.#flush();
+      // Nothing more will be believed, and a disk may stay unmounted for many scans.
+      if (this.#merge.doubt === EMPTIED) break;
     }
-    while (this.#counts.seen === 0 && this.#known.current?.state === "REMOVED") await this.#known.step();
-    if (this.#counts.seen === 0 && this.#known.current !== undefined && !this.#options.trusted) this.#doubt = EMPTIED;
-    while (this.#known.current && this.#doubt !== EMPTIED) await this.#absent(this.#known.current);
-    await this.#flush();
-    return { ...this.#counts, work: this.#work, doubt: this.#doubt };
+    const { seen, complete, doubt } = this.#merge;
+    return { seen, ...this.#counts, complete, work: this.#work, doubt };
   }
 
-  /** Steps over a file that is as the ledger has it. Nearly all are, and a promise for each would cost more than the rest. */
-  #passOver(entry: ScanEntry): boolean {
-    const known = this.#known.current;
-    if (entry.kind !== "file" || known?.path !== entry.path) return false;
-    if (!this.#assessor.isAdmitted(known, entry.facts)) return false;
-    if (this.#assessor.action(known, entry) || !this.#known.tryStep()) return false;
-    this.#counts.seen++;
-    this.#unchanged(known);
-    return true;
-  }
+  /** What is waited for until it is quiet has to be counted. */
+  readonly #isUnchanged: IsUnchanged = (known, entry) =>
+    !isUnstable(known) && this.#assessor.isAdmitted(known, entry.facts) && !this.#assessor.action(known, entry);
 
-  async #entry(entry: ScanEntry): Promise<void> {
-    while (this.#known.current && comparePaths(this.#known.current.path, entry.path) < 0)
-      await this.#absent(this.#known.current);
-    if (entry.kind === "unreadable") {
-      this.#counts.complete = false;
-      this.#unreadable = entry.path;
-      this.#options.emit("warning", () => ({ ...entry.reason, uploadId: this.#options.upload.id }));
-      if (this.#known.current?.path === entry.path) await this.#known.step();
-      return;
+  async #meet(meeting: Meeting): Promise<void> {
+    switch (meeting.kind) {
+      case "left":
+        return;
+      case "absent":
+        return await this.#act(meeting.known, { kind: "absent" });
+      case "unreadable":
+        return this.#options.emit("warning", () => ({ ...meeting.reason, uploadId: this.#options.upload.id }));
+      case "found": {
+        const { known, found } = meeting;
+        const admitted = await this.#admit(known, found);
+        return known ? await this.#act(known, admitted) : await this.#add(found.path, admitted);
+      }
     }
-    this.#counts.seen++;
-    const known = this.#known.current?.path === entry.path ? this.#known.current : undefined;
-    if (known) await this.#known.step();
-    const admitted = await this.#admit(known, entry);
-    if (known) await this.#act(known, admitted);
-    else await this.#add(entry.path, admitted);
   }
 
   /** Applies what only the upload knows: its filters, and the key the file would get. */
@@ -128,17 +108,6 @@ class Reconciliation {
     return undefined;
   }
 
-  async #absent(known: FileRecord): Promise<void> {
-    await this.#known.step();
-    const unread = this.#unreadable?.endsWith("/") && known.path.startsWith(this.#unreadable);
-    if (unread || known.state === "REMOVED") return;
-    if (!this.#options.sameDevice && !this.#options.trusted) {
-      this.#doubt = OTHER_DEVICE;
-      return;
-    }
-    await this.#act(known, { kind: "absent" });
-  }
-
   async #add(path: string, sighting: Presence): Promise<void> {
     const after = this.#assessor.firstRecord(path, sighting);
     const skipped = sighting.kind === "skipped";
@@ -151,7 +120,7 @@ class Reconciliation {
   async #act(known: FileRecord, sighting: Sighting): Promise<void> {
     const action = this.#assessor.action(known, sighting);
     if (!action) {
-      this.#unchanged(known);
+      if (isUnstable(known)) this.#counts.unstable++;
       return;
     }
     if (action.type === "changed") this.#counts.changed++;
@@ -161,10 +130,6 @@ class Reconciliation {
     if (after.unstableSince !== null) this.#unstable(known, after, after.unstableSince);
     const change = { before: known, after };
     await this.#write({ change, action }, action.type === "changed" || action.type === "requeue");
-  }
-
-  #unchanged(known: FileRecord): void {
-    if (known.state === "PENDING" && known.unstableSince !== null) this.#counts.unstable++;
   }
 
   /** Says it once, when a file has not been quiet for long: somebody may have to look. */
@@ -197,6 +162,11 @@ class Reconciliation {
     }
     if (this.#work) await onWork();
   }
+}
+
+/** Queued, and waited for until it is quiet. */
+function isUnstable({ state, unstableSince }: FileRecord): boolean {
+  return state === "PENDING" && unstableSince !== null;
 }
 
 function emitNew(emit: Emit, file: FileRecord): void {

@@ -56,3 +56,11 @@ test("what is unchanged and has grown too old is skipped while it waits, and sta
   expect(await bed.scan(entries, { now: 3 * NOW })).toMatchObject({ seen: 4, skipped: 2 });
   expect(await bed.states()).toEqual(["a SKIPPED", "b UPLOADED", "c IN_PROGRESS", "d SKIPPED"]);
 });
+
+test("of a folder that turns out empty the ledger is not read to its end", async () => {
+  const bed = await new ReconcileBed().open();
+  await bed.scan(Array.from({ length: 2_300 }, (_, index) => seen(`f${String(index).padStart(5, "0")}`)));
+  const pages = bed.inject({ method: "listFiles", times: 0, before: new Error("never") });
+  expect(await bed.scan([])).toMatchObject({ doubt: { code: "SOURCE_DOUBTFUL" }, removed: 0 });
+  expect(pages.matched).toBe(1);
+});
