@@ -1,6 +1,6 @@
 import pLimit from "p-limit";
 import { type ObjectErrorKind, ObjectStoreError, type Reason, reasonOf, SourceError } from "./errors.ts";
-import { type Emit, emitFile, fileEvent } from "./events.ts";
+import { type Emit, emitFile, emitWarning, fileEvent } from "./events.ts";
 import { type FileRecord, reduceFile } from "./file.ts";
 import { compileKeyTemplate, type KeyTemplate } from "./keys.ts";
 import { knownFiles } from "./known-files.ts";
@@ -263,7 +263,7 @@ export class DeletionRun {
   }
 
   #warn(reason: Reason): void {
-    this.#options.emit("warning", () => ({ ...reason, uploadId: this.#order.upload.id }));
+    emitWarning(this.#options.emit, reason, this.#order.upload.id);
   }
 }
 

@@ -1,6 +1,7 @@
 import { disbelief } from "./assess.ts";
 import { guardDeletes } from "./delete-guard.ts";
 import { type DeletionOptions, DeletionRun, isUnsettled } from "./deletion-run.ts";
+import { emitWarning } from "./events.ts";
 import { knownFiles } from "./known-files.ts";
 import { neighboursOf } from "./neighbours.ts";
 import type { SourceRoot } from "./ports/file-system.ts";
@@ -66,7 +67,7 @@ export class Deletions {
     if (unsettled > 0) {
       const uploaded = (await state.counters(upload.id)).UPLOADED.files;
       const refusal = guardDeletes({ due: recorded, uploaded }, upload, scan.allowDeletes);
-      if (refusal) return emit("warning", () => ({ ...refusal, uploadId: upload.id }));
+      if (refusal) return emitWarning(emit, refusal, upload.id);
       const order = { ...scan, neighbours: await neighboursOf(upload, uploads.inStates({})) };
       if (!(await new DeletionRun(this.#options, order, signal).deleteAll(recorded))) return;
     }

@@ -5,7 +5,7 @@ import { withDeadlines } from "./decorators/deadline.ts";
 import { type RetryOptions, withRetries } from "./decorators/retrying.ts";
 import { Deletions } from "./deletions.ts";
 import { reasonOf } from "./errors.ts";
-import type { Emit } from "./events.ts";
+import { type Emit, emitWarning } from "./events.ts";
 import { Follower } from "./follower.ts";
 import { Lease } from "./lease.ts";
 import { Ledger } from "./ledger.ts";
@@ -42,7 +42,7 @@ const RESTING: readonly UploadState[] = ["PAUSED", "CANCELLED"];
 /** Makes the parts of a service and introduces them to each other. Decides nothing. */
 export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal): Engine {
   const { state, clock, random, fileSystem, owner, host, requeueFailedAfter, stabilityThreshold, retry } = options;
-  const warn = (error: unknown) => emit("warning", () => reasonOf(error));
+  const warn = (error: unknown) => emitWarning(emit, reasonOf(error));
   const uploads = new Uploads({ state, clock, emit });
   const ledger = new Ledger({ state, clock, signal: cut, onTrouble: warn });
   const bandwidth = new Bandwidth(clock, options.bandwidthLimit);

@@ -97,6 +97,11 @@ export type BucketlineEmitter = TypedEmitter.default<Events>;
 /** Tells an event. The payload is built only when somebody listens. */
 export type Emit = <Name extends EventName>(name: Name, payload: () => EventPayload<Name>) => void;
 
+/** Tells of something that work goes on in spite of. @param uploadId of the upload that it is about, if it is about one */
+export function emitWarning(emit: Emit, { code, message }: Reason, uploadId?: string): void {
+  emit("warning", () => ({ code, message, ...(uploadId !== undefined && { uploadId }) }));
+}
+
 export function uploadEvent(upload: UploadRecord): UploadEvent {
   return { uploadId: upload.id, state: upload.state, reason: upload.reason };
 }

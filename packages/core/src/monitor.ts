@@ -1,6 +1,7 @@
 import { unlessAborted } from "./abortable.ts";
 import { DueList } from "./due-list.ts";
 import { reasonOf, SourceError } from "./errors.ts";
+import { emitWarning } from "./events.ts";
 import { LiveWatches, type WatchStatus } from "./live-watches.ts";
 import type { FolderWatcher } from "./ports/folder-watcher.ts";
 import { runScan, type ScanContext, type ScanRequest, takeUpAgain } from "./scan-run.ts";
@@ -243,7 +244,7 @@ export class Monitor {
   }
 
   #warn(uploadId: string, error: unknown): void {
-    this.#options.emit("warning", () => ({ ...reasonOf(error), uploadId }));
+    emitWarning(this.#options.emit, reasonOf(error), uploadId);
   }
 }
 

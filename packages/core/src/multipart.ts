@@ -1,6 +1,7 @@
 import { setMaxListeners } from "node:events";
 import { type Checksum, combineCrc32, formatCrc32, parseCrc32 } from "./checksum.ts";
 import { ObjectStoreError } from "./errors.ts";
+import { emitWarning } from "./events.ts";
 import { type Evidence, type FinishedPart, type Transfer, withoutDevice } from "./file.ts";
 import { partCount, partRange } from "./parts.ts";
 import type { ListedPart, ObjectAddress } from "./ports/object-store.ts";
@@ -167,7 +168,7 @@ export async function abortTransfer(
     const blind = failure instanceof ObjectStoreError && (failure.kind === "denied" || failure.kind === "unsupported");
     if (!blind) throw failure;
     const message = `Multipart uploads of ${address.bucket}/${address.key} cannot be listed; one may be left over. Allow s3:ListBucketMultipartUploads, or set a lifecycle rule.`;
-    emit("warning", () => ({ code: failure.code, message }));
+    emitWarning(emit, { code: failure.code, message });
   }
 }
 

@@ -4,7 +4,7 @@ import { Concurrency } from "./concurrency.ts";
 import { Custody } from "./custody.ts";
 import { disprove } from "./disprove.ts";
 import { type Reason, reasonOf } from "./errors.ts";
-import { emitFile } from "./events.ts";
+import { emitFile, emitWarning } from "./events.ts";
 import { type Evidence, type FileRecord, reduceFile } from "./file.ts";
 import type { Flight } from "./flight.ts";
 import { Lane } from "./lane.ts";
@@ -175,8 +175,7 @@ export class Orchestrator {
         await this.#fill();
         wait = this.#nextLook();
       } catch (error) {
-        const { code, message } = reasonOf(error);
-        emit("warning", () => ({ code, message }));
+        emitWarning(emit, reasonOf(error));
         wait = STORE_TROUBLE_MS;
       }
       await this.#bell.wait(clock, wait, this.#ended.signal);
@@ -332,7 +331,7 @@ export class Orchestrator {
     if (now < lane.heldUntil) return;
     lane.holds++;
     lane.heldUntil = now + backoff(lane.holds, HOLD, random);
-    context.emit("warning", () => ({ ...reason, uploadId: lane.upload.id }));
+    emitWarning(context.emit, reason, lane.upload.id);
   }
 
   async #disprove(file: FileRecord, wrote: Evidence): Promise<void> {
@@ -388,7 +387,6 @@ export class Orchestrator {
   }
 
   #warn(error: unknown, uploadId: string): void {
-    const { code, message } = reasonOf(error);
-    this.#options.context.emit("warning", () => ({ code, message, uploadId }));
+    emitWarning(this.#options.context.emit, reasonOf(error), uploadId);
   }
 }

@@ -1,4 +1,5 @@
 import { ObjectStoreError, reasonOf } from "./errors.ts";
+import { emitWarning } from "./events.ts";
 import type { FileRecord } from "./file.ts";
 import { compileKeyTemplate, type KeyTemplate } from "./keys.ts";
 import type { ListedMultipart } from "./ports/object-store.ts";
@@ -48,7 +49,7 @@ export class OrphanSweeper {
       if (!(error instanceof ObjectStoreError)) throw error;
       // Who may not list can still upload; a lifecycle rule of the bucket does the same work.
       const blind = error.kind === "denied" || error.kind === "unsupported";
-      if (!blind) this.#context.emit("warning", () => ({ ...reasonOf(error), uploadId: upload.id }));
+      if (!blind) emitWarning(this.#context.emit, reasonOf(error), upload.id);
     }
   }
 

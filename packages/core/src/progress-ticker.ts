@@ -1,5 +1,5 @@
 import { reasonOf } from "./errors.ts";
-import type { Emit } from "./events.ts";
+import { type Emit, emitWarning } from "./events.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { FileLedger } from "./ports/state-store.ts";
 import type { ProgressMeter } from "./progress.ts";
@@ -53,7 +53,7 @@ export class ProgressTicker {
         emit("upload:progress", () => progress.progress(upload, counters));
         if (FINISHED_STATES.includes(upload.state)) progress.forgetIdle(uploadId);
       } catch (error) {
-        emit("warning", () => ({ ...reasonOf(error), uploadId }));
+        emitWarning(emit, reasonOf(error), uploadId);
       }
     }
   }

@@ -1,7 +1,7 @@
 import { Assessor, type AssessorOptions, EMPTIED, keyTaken } from "./assess.ts";
 import type { Presence, Sighting } from "./decide.ts";
 import type { Reason } from "./errors.ts";
-import { type Emit, emitFile, fileEvent } from "./events.ts";
+import { type Emit, emitFile, emitWarning, fileEvent } from "./events.ts";
 import { type FileAction, type FileRecord, reduceFile } from "./file.ts";
 import { KnownFiles } from "./known-files.ts";
 import type { Ledger } from "./ledger.ts";
@@ -77,7 +77,7 @@ class Reconciliation {
       case "absent":
         return await this.#act(meeting.known, { kind: "absent" });
       case "unreadable":
-        return this.#options.emit("warning", () => ({ ...meeting.reason, uploadId: this.#options.upload.id }));
+        return emitWarning(this.#options.emit, meeting.reason, this.#options.upload.id);
       case "found": {
         const { known, found } = meeting;
         const admitted = await this.#admit(known, found);

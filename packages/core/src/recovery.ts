@@ -1,5 +1,6 @@
 import { cleanUp } from "./cleanup.ts";
 import { BucketlineError, reasonOf } from "./errors.ts";
+import { emitWarning } from "./events.ts";
 import { reduceFile } from "./file.ts";
 import type { StateStore } from "./ports/state-store.ts";
 import type { TransferContext } from "./transfer.ts";
@@ -35,7 +36,7 @@ export async function cleanCancelled(context: TransferContext, uploads: Uploads)
       if (await cleanUp(context, uploads, upload)) cleaned++;
     } catch (error) {
       if (!(error instanceof BucketlineError)) throw error;
-      context.emit("warning", () => ({ ...reasonOf(error), uploadId: upload.id }));
+      emitWarning(context.emit, reasonOf(error), upload.id);
     }
   }
   return cleaned;

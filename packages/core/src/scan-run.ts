@@ -1,6 +1,6 @@
 import type { Deletions } from "./deletions.ts";
 import type { Reason } from "./errors.ts";
-import type { Emit } from "./events.ts";
+import { type Emit, emitWarning } from "./events.ts";
 import type { Ledger } from "./ledger.ts";
 import { compilePatterns } from "./patterns.ts";
 import type { Clock } from "./ports/clock.ts";
@@ -68,7 +68,7 @@ export async function runScan(
     stability: stabilityPolicy(upload.spec, context.stabilityThreshold),
     onWork: () => takeUp(context, upload.id, true),
   });
-  if (doubt) emit("warning", () => ({ ...doubt, uploadId: upload.id }));
+  if (doubt) emitWarning(emit, doubt, upload.id);
   const summary: ScanSummary = {
     startedAt,
     finishedAt: clock.now(),

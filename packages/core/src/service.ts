@@ -4,7 +4,7 @@ import { cleanUp } from "./cleanup.ts";
 import { createEmitter, type GuardedEmitter } from "./emitter.ts";
 import { assemble, type Engine } from "./engine.ts";
 import { reasonOf, ServiceError, UploadError } from "./errors.ts";
-import { type BucketlineEmitter, type Emit, uploadEvent } from "./events.ts";
+import { type BucketlineEmitter, type Emit, emitWarning, uploadEvent } from "./events.ts";
 import type { FileRecord, FileState } from "./file.ts";
 import { untilFinished } from "./finish.ts";
 import { exportLedger } from "./ledger-export.ts";
@@ -345,7 +345,7 @@ export class UploadService implements AsyncDisposable {
   }
 
   #warn(error: unknown, uploadId?: string): void {
-    this.#emit("warning", () => ({ ...reasonOf(error), ...(uploadId === undefined ? {} : { uploadId }) }));
+    emitWarning(this.#emit, reasonOf(error), uploadId);
   }
 
   #listen(how: "on" | "once" | "off", args: Parameters<BucketlineEmitter["on"]>): BucketlineEmitter {
