@@ -13,7 +13,7 @@ import type { StateStore } from "./ports/state-store.ts";
 import { backoff } from "./retry.ts";
 import { hasMarker } from "./source.ts";
 import { tokenOf } from "./transfer.ts";
-import type { UploadRecord } from "./upload.ts";
+import { isResting, type UploadRecord } from "./upload.ts";
 import type { Uploads } from "./uploads.ts";
 
 export interface DeletionOptions {
@@ -155,7 +155,7 @@ export class DeletionRun {
   async #judge(file: FileRecord, key: string): Promise<Judgement> {
     const { state, uploads, owner } = this.#options;
     const upload = await uploads.get(this.#order.upload.id);
-    if (upload.scanner !== owner || upload.state === "PAUSED" || upload.state === "CANCELLED") return "stop";
+    if (upload.scanner !== owner || isResting(upload)) return "stop";
     if ((await state.getFile(file.uploadId, file.path))?.revision !== file.revision) return "leave";
     const holder = await this.#holder(key);
     // As long as the other has not arrived, the object may still be ours.

@@ -17,7 +17,7 @@ import { ProgressTicker } from "./progress-ticker.ts";
 import { cleanCancelled, rescueFiles } from "./recovery.ts";
 import type { ResolvedOptions } from "./service-options.ts";
 import type { TransferContext } from "./transfer.ts";
-import type { UploadRecord, UploadState } from "./upload.ts";
+import { isResting, type UploadRecord } from "./upload.ts";
 import { Uploads } from "./uploads.ts";
 import { Worker } from "./worker.ts";
 
@@ -35,9 +35,6 @@ export interface Engine {
   /** Drains; at once when the signal aborts. */
   stop(abort: AbortSignal): Promise<void>;
 }
-
-/** Nobody scans or sends in these. */
-const RESTING: readonly UploadState[] = ["PAUSED", "CANCELLED"];
 
 /** Makes the parts of a service and introduces them to each other. Decides nothing. */
 export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal): Engine {
@@ -109,7 +106,7 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
     interval: options.progressInterval,
   });
   const follow = async (upload: UploadRecord) => {
-    if (RESTING.includes(upload.state)) monitor.forget(upload.id);
+    if (isResting(upload)) monitor.forget(upload.id);
     else if (upload.spec.mode === "watch" || (upload.lastScan === null && upload.state !== "FAILED"))
       monitor.watch(upload);
     await orchestrator.follow(upload);
@@ -119,14 +116,14 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
       uploads.notice(upload);
       // One that cannot be followed now must not keep the others from it.
       await follow(upload).catch(warn);
-      if (!RESTING.includes(upload.state)) await monitor.tend(upload).catch(warn);
+      if (!isResting(upload)) await monitor.tend(upload).catch(warn);
     }
   };
   const takeUpAll = async () => {
     let found = 0;
     for await (const upload of uploads.inStates({})) {
       uploads.see(upload);
-      if (!RESTING.includes(upload.state)) found++;
+      if (!isResting(upload)) found++;
       await follow(upload);
     }
     return found;

@@ -6,7 +6,7 @@ import { LiveWatches, type WatchStatus } from "./live-watches.ts";
 import type { FolderWatcher } from "./ports/folder-watcher.ts";
 import { runScan, type ScanContext, type ScanRequest, takeUpAgain } from "./scan-run.ts";
 import { ScanSlots } from "./scan-slots.ts";
-import { isAtHome, type ScanSummary, type UploadRecord } from "./upload.ts";
+import { isAtHome, isResting, type ScanSummary, type UploadRecord } from "./upload.ts";
 import { Wakeup } from "./wakeup.ts";
 
 export interface MonitorOptions extends ScanContext {
@@ -205,9 +205,9 @@ export class Monitor {
     const { uploads, owner, interval } = this.#options;
     if (this.#ended.signal.aborted) return undefined;
     const current = await uploads.applyIfAllowed(uploadId, { type: "start" });
-    const isOver = current.state === "PAUSED" || current.state === "CANCELLED";
-    if (isOver || current.spec.mode === "once") this.forget(uploadId);
-    if (isOver) return undefined;
+    const rests = isResting(current);
+    if (rests || current.spec.mode === "once") this.forget(uploadId);
+    if (rests) return undefined;
     if (onSchedule && this.#isFresh(current)) return "fresh";
     const upload = await uploads.beginScan(uploadId, owner);
     if (!upload) return "elsewhere";

@@ -177,6 +177,11 @@ export function newUpload(id: string, spec: UploadSpec, now: number): UploadReco
   };
 }
 
+/** Whether nobody scans its folder or sends its files: not before it is resumed, or never again. */
+export function isResting({ state }: Pick<UploadRecord, "state">): boolean {
+  return state === "PAUSED" || state === "CANCELLED";
+}
+
 /** Whether services of this host may scan the folder and send its files. */
 export function isAtHome({ spec }: UploadRecord, host: string): boolean {
   return spec.host === null || spec.host === host;
