@@ -35,11 +35,14 @@ export class LiveWatches {
     this.#options = options;
   }
 
-  /** Follows the upload's folder, if it is scanned at intervals: a cron expression and `manual` mean that nothing comes before. */
+  /**
+   * Follows the upload's folder for as long as it is scanned at intervals: a cron expression and `manual` mean that
+   * nothing comes before, so such a folder is left.
+   */
   follow({ id, spec }: UploadRecord): void {
     const { watcher } = this.#options;
-    if (!watcher || this.#watches.has(id) || spec.mode !== "watch") return;
-    if (typeof spec.schedule === "string") return;
+    if (!watcher || spec.mode !== "watch" || typeof spec.schedule === "string") return void this.leave(id);
+    if (this.#watches.has(id)) return;
     const listener = (event: WatchEvent) => this.#heard(id, event);
     this.#watches.set(id, { watch: watcher.watch(spec.sourceFolder, listener, { patterns: spec }), reason: null });
   }

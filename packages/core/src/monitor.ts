@@ -74,8 +74,7 @@ export class Monitor {
     if (this.#due.has(upload.id)) this.#due.adjust(upload);
     // Of a single scan, one that is under way is the one.
     else if (upload.spec.mode === "watch" || !this.#running.has(upload.id)) this.#due.add(upload);
-    if (typeof upload.spec.schedule === "string") this.#leave(upload.id);
-    else this.#live.follow(upload);
+    this.#live.follow(upload);
     this.#bell.ring();
   }
 
@@ -88,17 +87,13 @@ export class Monitor {
 
   forget(uploadId: string): void {
     this.#due.remove(uploadId);
-    this.#leave(uploadId);
+    this.#restsUntil.delete(uploadId);
+    void this.#live.leave(uploadId);
   }
 
   /** How changes of the upload's folder come to notice here. */
   watchStatus(uploadId: string): WatchStatus {
     return this.#live.status(uploadId);
-  }
-
-  #leave(uploadId: string): void {
-    this.#restsUntil.delete(uploadId);
-    void this.#live.leave(uploadId);
   }
 
   #hint(uploadId: string): void {
