@@ -68,8 +68,13 @@ export class Child {
 
   /** Sends a signal; resolves when the process is gone. */
   async signal(signal: "SIGKILL" | "SIGTERM"): Promise<Ending> {
-    this.#process.kill(signal);
+    this.send(signal);
     return await this.ended;
+  }
+
+  /** Sends a signal and waits for nothing. */
+  send(signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT"): void {
+    this.#process.kill(signal);
   }
 
   #notice(line: string): void {

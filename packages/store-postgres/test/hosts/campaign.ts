@@ -94,14 +94,13 @@ function deck(count: number, dice: Dice): Kind[] {
 
 const METHODS: Record<Kind, (host: Host, dice: Dice) => Promise<void>> = {
   SIGKILL: async (host) => {
-    host.child.signal("SIGKILL");
-    await host.child.ended;
+    await host.child.signal("SIGKILL");
     await host.start();
   },
   SIGSTOP: async (host, dice) => {
-    host.child.signal("SIGSTOP");
+    host.child.send("SIGSTOP");
     await sleep(dice.int(...OUTAGE_MS));
-    host.child.signal("SIGCONT");
+    host.child.send("SIGCONT");
   },
   cut: async (host, dice) => await host.wire.cut(dice.pick(["question", "answer"])),
   stall: async (host, dice) => {

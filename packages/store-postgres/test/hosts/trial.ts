@@ -7,9 +7,9 @@ import { postgresForTests } from "@bucketline/postgres-sandbox";
 import type { ClientConfig } from "@bucketline/s3-sandbox";
 import { PostgresStateStore } from "@bucketline/store-postgres";
 import { Client } from "pg";
+import { Child } from "../../../core/test/kill/child.ts";
 import { Audit } from "./audit.ts";
 import { Bucket } from "./bucket.ts";
-import { Child } from "./child.ts";
 import { type SourceFile, type SourceSpec, writeSource } from "./source.ts";
 import { Wire } from "./wire.ts";
 
@@ -149,9 +149,7 @@ export class Trial {
 
   /** Drains every host, so that nothing is under way any more. */
   async stopHosts(): Promise<void> {
-    const children = this.hosts.map((host) => host.child);
-    for (const child of children) child.signal("SIGTERM");
-    await Promise.all(children.map((child) => child.ended));
+    await Promise.all(this.hosts.map((host) => host.child.signal("SIGTERM")));
   }
 
   /** What the hosts wrote to stderr, each line once with its number, for people who look for a cause. */
@@ -165,8 +163,7 @@ export class Trial {
   /** Ends every process it started and removes what it made. */
   async close(): Promise<void> {
     const runs = this.hosts.flatMap((host) => host.runs);
-    for (const run of runs) run.signal("SIGKILL");
-    await Promise.all(runs.map((run) => run.ended));
+    await Promise.all(runs.map((run) => run.signal("SIGKILL")));
     await Promise.all(this.hosts.map((host) => host.wire.close()));
     await this.audit.close();
     await this.state.close();
