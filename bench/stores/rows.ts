@@ -7,40 +7,13 @@ import {
   reduceUpload,
   type SourceFacts,
   type UploadRecord,
-  type UploadSpec,
 } from "@bucketline/core";
+import { SPEC } from "../../packages/core/test/support/records.ts";
 
 export const UPLOAD_ID = "bench";
 const FOLDER_SIZE = 1_000;
 const NOW = Date.UTC(2026, 0, 1);
 const MS = 1_000_000n;
-
-const SPEC: UploadSpec = {
-  sourceFolder: "/srv/photos",
-  bucket: "bench",
-  pattern: ["**/*"],
-  exclude: [],
-  dot: false,
-  keyTemplate: "{id}/{path}",
-  mode: "once",
-  symlinks: "skip",
-  overwrite: "always",
-  minSize: null,
-  maxSize: null,
-  minAge: null,
-  maxAge: null,
-  priority: 0,
-  compare: "stat",
-  onSourceDelete: "keep",
-  deleteLimit: { files: 1_000, share: 0.5 },
-  rootMarker: null,
-  schedule: null,
-  maxUnstableAge: null,
-  activeHours: null,
-  bandwidthLimit: null,
-  host: null,
-  object: {},
-};
 
 export function startedUpload(): UploadRecord {
   return reduceUpload(newUpload(UPLOAD_ID, SPEC, NOW), { type: "start" }, NOW);
