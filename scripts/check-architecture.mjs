@@ -28,6 +28,7 @@ const coreAreas = {
   memory: ["", "memory"],
   s3: ["", "s3"],
   testing: ["", "memory", "testing"],
+  tracing: ["", "tracing"],
 };
 
 /** Files that implement a port on the real machine: the only ones that touch what the port stands for. */

@@ -6,6 +6,7 @@ export default defineConfig({
     "memory/index": "src/memory/index.ts",
     "s3/index": "src/s3/index.ts",
     "testing/index": "src/testing/index.ts",
+    "tracing/index": "src/tracing/index.ts",
     // Worker threads, started by their URLs.
     "walk-thread": "src/walk-thread.ts",
     "watch-thread": "src/watch-thread.ts",

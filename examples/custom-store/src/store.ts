@@ -2,11 +2,14 @@ import {
   type ChangeOutcome,
   type ClaimRequest,
   type Counters,
+  type DueNotices,
   type FileChange,
   type FilePage,
   type FileRecord,
   type FinishedPart,
   isCurrent,
+  type Notice,
+  type NoticePage,
   type RescueRequest,
   type StateStore,
   StateStoreError,
@@ -16,8 +19,17 @@ import {
 import { readFile, writeFile } from "./files.ts";
 import type { Entry, KeyValue } from "./key-value.ts";
 import * as keys from "./keys.ts";
+import { readNotice, recordNotices, writeNotice } from "./notices.ts";
 import { AGAIN, type Draft, transaction } from "./transaction.ts";
-import { decodeCounters, decodeFile, decodePart, decodeUpload, encodeUpload, type StoredUpload } from "./values.ts";
+import {
+  decodeCounters,
+  decodeFile,
+  decodeNotice,
+  decodePart,
+  decodeUpload,
+  encodeUpload,
+  type StoredUpload,
+} from "./values.ts";
 
 const VERSION = "1";
 const PAGE = 1_000;
@@ -78,12 +90,13 @@ export class KeyValueStateStore implements StateStore {
     return found;
   }
 
-  updateUpload(before: UploadRecord, after: UploadRecord): Promise<boolean> {
+  updateUpload(before: UploadRecord, after: UploadRecord, notices?: readonly Notice[]): Promise<boolean> {
     return this.#transaction(async (draft) => {
       const value = await draft.get(keys.uploadKey(before.id));
       const stored = value === undefined ? undefined : decodeUpload(value);
       if (stored?.upload.revision !== before.revision) return false;
       draft.put(keys.uploadKey(before.id), encodeUpload({ ...stored, upload: after }));
+      await recordNotices(draft, notices);
       return true;
     });
   }
@@ -130,11 +143,14 @@ export class KeyValueStateStore implements StateStore {
   commit(changes: readonly FileChange[]): Promise<ChangeOutcome[]> {
     return this.#transaction(async (draft) => {
       const outcomes: ChangeOutcome[] = [];
-      for (const { before, after, parts } of changes) {
+      for (const { before, after, parts, notices } of changes) {
         await requireUpload(draft, after.uploadId);
         const stored = await readFile(draft, after.uploadId, after.path);
         const applies = isCurrent(before, stored);
-        if (applies) await writeFile(draft, stored, after, parts);
+        if (applies) {
+          await writeFile(draft, stored, after, parts);
+          await recordNotices(draft, notices);
+        }
         outcomes.push(applies ? "applied" : "conflict");
       }
       return outcomes;
@@ -191,6 +207,48 @@ export class KeyValueStateStore implements StateStore {
         rescued.push(released);
       }
       return rescued;
+    });
+  }
+
+  async getNotice(id: string): Promise<Notice | undefined> {
+    const entry = await this.#opened().get(keys.noticeKey(id));
+    return entry && decodeNotice(entry.value);
+  }
+
+  async listNotices({ after, limit, subscriber, states }: NoticePage): Promise<Notice[]> {
+    const found: Notice[] = [];
+    for await (const { value } of this.#scan(keys.NOTICES, after === undefined ? undefined : keys.noticeKey(after))) {
+      if (found.length >= limit) break;
+      const notice = decodeNotice(value);
+      if (subscriber !== undefined && notice.subscriber !== subscriber) continue;
+      if (states === undefined || states.includes(notice.state)) found.push(notice);
+    }
+    return found;
+  }
+
+  async dueNotices({ subscriber, dueBy, limit }: DueNotices): Promise<Notice[]> {
+    const found: Notice[] = [];
+    for await (const { key } of this.#scan(keys.dueNoticesOf(subscriber))) {
+      const { at, id } = keys.readDueNoticeKey(subscriber, key);
+      if (found.length >= limit || at > dueBy) break;
+      const notice = await this.getNotice(id);
+      // Another time by now, or gone: it was written between the two looks.
+      if (notice?.state === "DUE" && notice.nextAttemptAt === at) found.push(notice);
+    }
+    return found;
+  }
+
+  async nextNotice(subscriber: string): Promise<number | undefined> {
+    const [entry] = await this.#opened().scan(keys.dueNoticesOf(subscriber), { limit: 1 });
+    return entry && keys.readDueNoticeKey(subscriber, entry.key).at;
+  }
+
+  updateNotice(before: Notice, after: Notice | null): Promise<boolean> {
+    return this.#transaction(async (draft) => {
+      const stored = await readNotice(draft, before.id);
+      if (stored?.revision !== before.revision) return false;
+      writeNotice(draft, stored, after);
+      return true;
     });
   }
 

@@ -1,12 +1,25 @@
-import { type Counters, FILE_STATES, type FileRecord, type FinishedPart, type UploadRecord } from "@bucketline/core";
+import {
+  type Counters,
+  FILE_STATES,
+  type FileRecord,
+  type FinishedPart,
+  type Notice,
+  type UploadRecord,
+} from "@bucketline/core";
 
 /** JSON knows no bigint: the one there is goes as a string. */
 export const encodeFile = (file: FileRecord): string => JSON.stringify({ ...file, mtimeNs: String(file.mtimeNs) });
 
+/** A record that is older than a field gets the value that a new one would have. */
 export function decodeFile(value: string): FileRecord {
-  const stored = JSON.parse(value) as Omit<FileRecord, "mtimeNs"> & { readonly mtimeNs: string };
-  return { ...stored, mtimeNs: BigInt(stored.mtimeNs) };
+  const { history = [], mtimeNs, ...stored } = JSON.parse(value) as StoredFile;
+  return { ...stored, history, mtimeNs: BigInt(mtimeNs) };
 }
+
+type StoredFile = Omit<FileRecord, "mtimeNs" | "history"> & {
+  readonly mtimeNs: string;
+  readonly history?: FileRecord["history"];
+};
 
 export interface StoredUpload {
   /** Place in the order of registration. */
@@ -19,6 +32,9 @@ export const decodeUpload = (value: string): StoredUpload => JSON.parse(value) a
 
 export const encodePart = (part: FinishedPart): string => JSON.stringify(part);
 export const decodePart = (value: string): FinishedPart => JSON.parse(value) as FinishedPart;
+
+export const encodeNotice = (notice: Notice): string => JSON.stringify(notice);
+export const decodeNotice = (value: string): Notice => JSON.parse(value) as Notice;
 
 const ZERO = { files: 0, bytes: 0 } as const;
 

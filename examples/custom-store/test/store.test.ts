@@ -1,4 +1,4 @@
-import { newFile, newUpload, reduceFile, reduceUpload, type UploadSpec } from "@bucketline/core";
+import { newFile, newNotice, newUpload, reduceFile, reduceUpload, type UploadSpec } from "@bucketline/core";
 import { describe, expect, test } from "vitest";
 import type { KeyValue } from "../src/key-value.ts";
 import { MapKeyValue } from "../src/map-key-value.ts";
@@ -6,6 +6,8 @@ import { KeyValueStateStore } from "../src/store.ts";
 
 const facts = { size: 1, mtimeNs: 1n, fingerprint: "f" };
 const file = newFile({ uploadId: "u", path: "a", key: "u/a", ...facts }, 0);
+const payload = { uploadId: "u", state: "COMPLETED", reason: null } as const;
+const notice = (id: string) => newNotice({ id, subscriber: "s", event: "upload:completed", payload }, 0);
 const held = reduceFile(file, { type: "claim", owner: "o" }, 0);
 
 /** The database, with somebody who is faster: `before` happens once, just before the next transaction. */
@@ -68,6 +70,23 @@ describe("whoever is overtaken between reading and writing", () => {
     const request = { uploadId: "u", uploadState: "IN_PROGRESS", limit: 1, now: 0, horizon: 0 } as const;
     expect(await first.claim({ ...request, take: () => held })).toEqual([]);
     expect(await second.getFile("u", "a")).toEqual(file);
+  });
+
+  test("does not tell of what did not happen, and keeps what somebody else has noted", async () => {
+    const { first, second, overtake } = await rivals();
+    overtake(() => second.commit([{ before: null, after: held, notices: [notice("theirs")] }]));
+    expect(await first.commit([{ before: null, after: file, notices: [notice("ours")] }])).toEqual(["conflict"]);
+    expect(await second.listNotices({ limit: 9 })).toEqual([notice("theirs")]);
+    const begun = { ...notice("theirs"), revision: 2, attempts: 1 };
+    overtake(() => second.updateNotice(notice("theirs"), begun));
+    expect(await first.updateNotice(notice("theirs"), null)).toBe(false);
+    expect(await second.getNotice("theirs")).toEqual(begun);
+    const upload = await second.getUpload("u");
+    if (!upload) throw new Error("it has been registered");
+    const paused = reduceUpload(upload, { type: "pause" }, 0);
+    overtake(() => second.updateNotice(begun, null));
+    expect(await first.updateUpload(upload, paused, [notice("theirs")])).toBe(true);
+    expect(await second.getNotice("theirs"), "it is gone by then, and so recorded").toEqual(notice("theirs"));
   });
 
   test("gives up when it never gets through", async () => {

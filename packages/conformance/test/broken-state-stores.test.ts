@@ -6,13 +6,14 @@ import { brokenFiles } from "./broken/files.ts";
 import { brokenHandles, brokenHints } from "./broken/handles.ts";
 import { brokenLeases } from "./broken/leases.ts";
 import { type Breaks, newWorld, openBroken, openHandle } from "./broken/memory-harness.ts";
+import { brokenNotices } from "./broken/notices.ts";
 import { brokenParts } from "./broken/parts.ts";
 import { brokenReads } from "./broken/reads.ts";
 import { brokenUploads } from "./broken/uploads.ts";
 
 const BROKEN = {
   ...{ ...brokenUploads, ...brokenFiles, ...brokenReads, ...brokenParts, ...brokenClaims },
-  ...{ ...brokenLeases, ...brokenHandles, ...brokenHints },
+  ...{ ...brokenLeases, ...brokenHandles, ...brokenHints, ...brokenNotices },
 };
 
 const OLDER = "version 1";

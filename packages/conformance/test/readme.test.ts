@@ -56,6 +56,6 @@ test("the guide explains every method of both ports once", () => {
   );
   const explained = named.filter((name) => !/^[A-Z]/.test(name)).sort();
   const state = methodsOf("state-store");
-  expect(state.length).toBe(18);
+  expect(state.length).toBe(23);
   expect(explained).toEqual([...state, ...methodsOf("object-store")].sort());
 });

@@ -69,7 +69,8 @@ export const FAULT_KINDS = [
   "slow",
   "wrongChecksum",
 ] as const;
-export type FaultKind = (typeof FAULT_KINDS)[number];
+/** `rejected`: the file is FAILED at once. */
+export type FaultKind = (typeof FAULT_KINDS)[number] | "rejected";
 
 export interface Plan {
   readonly seed: number;
@@ -78,6 +79,8 @@ export interface Plan {
   /** Whether the ledger tells one service what the others have done. */
   readonly hints: boolean;
   readonly onSourceDelete: "keep" | "delete";
+  /** Whether somebody takes the notices out; otherwise they gather in the ledger. */
+  readonly delivers: boolean;
   readonly files: readonly { readonly path: string; readonly size: number; readonly fill: number }[];
   readonly steps: readonly Step[];
 }
@@ -98,6 +101,7 @@ export function planOf(seed: number, owners?: 1 | 2): Plan {
   // Without random numbers of their own, so that the other seeds make happen what they always did.
   const faulted = (method: FaultedMethod) =>
     onSourceDelete === "delete" && method === "checkBucket" ? "deleteObject" : method;
+  const failing = (kind: FaultKind) => (seed % 5 <= 1 && (kind === "throttled" || kind === "slow") ? "rejected" : kind);
   const written = (kind: Happening["do"]) =>
     onSourceDelete === "delete" && (kind === "truncate" || kind === "rewriteKeepingTime") ? "remove" : kind;
   const size = () => random.pick([0, 1, 7, 8, 9, random.between(10, LARGEST), random.between(10, LARGEST)]);
@@ -120,7 +124,7 @@ export function planOf(seed: number, owners?: 1 | 2): Plan {
     if (dice < 0.8) {
       const times = random.chance(0.2) ? random.between(5, 20) : random.between(1, 3);
       const method = faulted(random.pick(FAULTED_METHODS));
-      return { do: "fault", process, method, kind: random.pick(FAULT_KINDS), times };
+      return { do: "fault", process, method, kind: failing(random.pick(FAULT_KINDS)), times };
     }
     if (dice < 0.85) return { do: "freeze", process, forMs: random.pick([5_000, 40_000, 100_000]) };
     if (dice < 0.88) return { do: "stop", process, downMs: random.between(0, 20_000) };
@@ -138,7 +142,15 @@ export function planOf(seed: number, owners?: 1 | 2): Plan {
     const after = random.pick([0, 1, 5, random.between(0, 100), random.between(0, 5_000), random.between(0, 20_000)]);
     return { after, ...happening() };
   });
-  return { seed, processes, hints: seed % 2 === 0, onSourceDelete, files, steps };
+  return {
+    seed,
+    processes,
+    hints: seed % 2 === 0,
+    onSourceDelete,
+    delivers: seed % 5 === 0,
+    files,
+    steps,
+  };
 }
 
 /** A step in words, for the story of a failing seed. */

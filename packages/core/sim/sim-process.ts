@@ -1,19 +1,23 @@
 import {
   type ChangeOutcome,
   type FileChange,
+  NOTICE_EVENTS,
   type ObjectErrorKind,
   type ObjectStore,
   ObjectStoreError,
+  ServiceError,
   type StateStore,
   StateStoreError,
   UploadService,
 } from "../src/index.ts";
 import { type FaultedCall, type FaultRule, type Faulty, faulty } from "../src/testing/index.ts";
+import { SUBSCRIBER } from "./notice-model.ts";
 import type { FaultedMethod, FaultKind, SilencedMethod } from "./plan.ts";
 import type { SeededRandom } from "./random.ts";
 import type { SimHandle } from "./sim-ledger.ts";
 import { BUCKET, type SimWorld } from "./sim-world.ts";
 
+const DELIVERY_MS = 5_000;
 const ALWAYS = Number.POSITIVE_INFINITY;
 
 /** One run of the service in the world, that can be killed, frozen and lied to. */
@@ -43,7 +47,7 @@ export class SimProcess {
       when: (changes) => this.#unsettled.has(changes),
       run: ({ args: [changes] }) => Promise.resolve(this.#settle(changes as readonly FileChange[])),
     };
-    this.#state = faulty(this.#mortal(this.#ledger.store), [settling], { clock });
+    this.#state = faulty(this.#mortal(world.notices.watched(this.#ledger.store)), [settling], { clock });
     this.service = new UploadService({
       state: this.#state.port,
       objects: this.#objects.port,
@@ -60,7 +64,25 @@ export class SimProcess {
       requeueFailedAfter: 60_000,
       lease: 30_000,
     });
+    this.service.outbox.keepFor(SUBSCRIBER, NOTICE_EVENTS);
     this.service.on("file:uploaded", (event) => world.checkTold(event.path));
+  }
+
+  /** Hands notices to a receiver that now and then gets one and does not say so; until the service stops. */
+  async deliverNotices(): Promise<void> {
+    const { outbox } = this.service;
+    for (;;) {
+      await this.world.clock.sleep(DELIVERY_MS);
+      try {
+        for (const notice of await outbox.take({ subscriber: SUBSCRIBER, limit: 3, leaseMs: 4 * DELIVERY_MS })) {
+          this.world.notices.receive(notice);
+          if (this.#random.chance(0.8)) await outbox.delivered(notice);
+        }
+      } catch (error) {
+        if (error instanceof ServiceError) return;
+        if (!(error instanceof StateStoreError)) throw error;
+      }
+    }
   }
 
   /** As SIGKILL, at the `inCalls`-th call of any port from now: before it takes effect, or when its answer is on the way. */

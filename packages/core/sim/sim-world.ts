@@ -1,11 +1,10 @@
 import type { ObjectStore } from "../src/index.ts";
 import { type InjectedFault, MemoryBuckets, MemoryFileSystem, MemoryObjectStore } from "../src/testing/index.ts";
+import { Broken } from "./broken.ts";
+import { NoticeModel } from "./notice-model.ts";
 import { ID, type SimLedger } from "./sim-ledger.ts";
 
 export const BUCKET = "bucket";
-
-/** A broken promise, found by the model. */
-export class Broken extends Error {}
 
 /** What outlives every process: disk, ledger, bucket, time; and the model that knows what must be true of them. */
 export class SimWorld {
@@ -14,6 +13,7 @@ export class SimWorld {
   readonly disk: MemoryFileSystem;
   readonly buckets = new MemoryBuckets();
   readonly faults: InjectedFault[] = [];
+  readonly notices = new NoticeModel();
   /** Every content that a path ever had, as a whole. */
   readonly #versions = new Map<string, Set<string>>();
   /** Since when each path has been on the disk, on the monotonic clock. */

@@ -1,12 +1,14 @@
-import { BucketlineError, FILE_STATES, type FileRecord } from "../src/index.ts";
+import { BucketlineError, FILE_STATES, type FileRecord, type Notice } from "../src/index.ts";
+import { Broken } from "./broken.ts";
 import type { Happening, Plan, Step } from "./plan.ts";
 import { SeededRandom } from "./random.ts";
 import { ID, MemoryLedger, type SimLedger } from "./sim-ledger.ts";
 import { SimProcess } from "./sim-process.ts";
-import { Broken, BUCKET, SimWorld } from "./sim-world.ts";
+import { BUCKET, SimWorld } from "./sim-world.ts";
 
 const REGISTRATION = { id: ID, sourceFolder: "/data", bucket: BUCKET };
 const LONGEST_MS = 4 * 3_600_000;
+const MOST_NOTICES = 10_000;
 /** Files and parts in flight per process: what a death may cost again. */
 const IN_FLIGHT = 3 * 2;
 
@@ -31,10 +33,12 @@ class Simulation {
   readonly #random: SeededRandom;
   readonly #processes: SimProcess[] = [];
   readonly #onSourceDelete: Plan["onSourceDelete"];
+  readonly #delivers: boolean;
   #cancelled = false;
 
   constructor(plan: Plan, ledger: SimLedger) {
     this.#onSourceDelete = plan.onSourceDelete;
+    this.#delivers = plan.delivers;
     this.world = new SimWorld(ledger);
     this.#random = new SeededRandom(plan.seed ^ 0x5eed);
     for (const { path, size, fill } of plan.files) this.#write(path, bytesOf(size, fill));
@@ -60,7 +64,7 @@ class Simulation {
 
   /** A new process alone must lead to the bucket of a run that nobody disturbed. */
   async checkAll(): Promise<void> {
-    const last = new SimProcess(this.world, this.#random);
+    const last = this.#spawn();
     await this.#until(last.service.start(), "last start");
     await this.#pass(40_000);
     const upload = await this.#until(this.#registered(last), "registration");
@@ -77,6 +81,7 @@ class Simulation {
     this.#check(resent <= allowed, `${resent} finished parts were sent again, ${allowed} allowed`);
     const files = await this.world.ledger.files();
     await this.#checkCounters(files);
+    this.world.notices.check(await this.#until(this.#notices(), "list of notices"));
     if (this.#cancelled) return;
     this.#checkFiles(files);
     if (this.#onSourceDelete === "delete") this.#checkDeleted(files);
@@ -148,14 +153,28 @@ class Simulation {
     }
   }
 
+  async #notices(): Promise<Notice[]> {
+    const { store } = this.world.ledger.connect();
+    await store.open();
+    const notices = await store.listNotices({ limit: MOST_NOTICES });
+    await store.close();
+    return notices;
+  }
+
   #boot(index: number): void {
-    const process = new SimProcess(this.world, this.#random);
+    const process = this.#spawn();
     this.#processes[index] = process;
     const start = async () => {
       await process.service.start();
       await process.service.register({ ...REGISTRATION, onSourceDelete: this.#onSourceDelete });
     };
     start().catch((error: unknown) => this.#expected(error));
+  }
+
+  #spawn(): SimProcess {
+    const process = new SimProcess(this.world, this.#random);
+    if (this.#delivers) process.deliverNotices().catch((error: unknown) => this.#expected(error));
+    return process;
   }
 
   #happen(step: Happening): void {

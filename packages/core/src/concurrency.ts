@@ -1,3 +1,11 @@
+/** What a service has to do at one moment. */
+export interface Load {
+  /** Files in flight, those that only wait among them. */
+  readonly inFlight: number;
+  /** How many there may be: now, after the store has asked to slow down, and at most. */
+  readonly concurrency: { readonly current: number; readonly limit: number };
+}
+
 /**
  * How many files may be in flight: halved when the store asks to slow down, one more after as many successes as are in
  * flight (additive increase, multiplicative decrease, as TCP does). Never below one or above the configured number.
@@ -18,6 +26,10 @@ export class Concurrency {
 
   get current(): number {
     return this.#current;
+  }
+
+  get bounds(): Load["concurrency"] {
+    return { current: this.#current, limit: this.#most };
   }
 
   /** @param now monotonic milliseconds */

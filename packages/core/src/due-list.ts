@@ -37,6 +37,10 @@ export class DueList {
     this.#interval = interval;
   }
 
+  get size(): number {
+    return this.#dues.size;
+  }
+
   has(uploadId: string): boolean {
     return this.#dues.has(uploadId);
   }

@@ -12,6 +12,7 @@ import { Ledger } from "./ledger.ts";
 import { Monitor } from "./monitor.ts";
 import { Orchestrator } from "./orchestrator.ts";
 import { OrphanSweeper } from "./orphans.ts";
+import { Outbox } from "./outbox.ts";
 import { ProgressMeter } from "./progress.ts";
 import { ProgressTicker } from "./progress-ticker.ts";
 import { cleanCancelled, rescueFiles } from "./recovery.ts";
@@ -24,6 +25,7 @@ import { Worker } from "./worker.ts";
 /** The parts of a service, wired. */
 export interface Engine {
   readonly uploads: Uploads;
+  readonly outbox: Outbox;
   readonly context: TransferContext;
   readonly monitor: Monitor;
   readonly orchestrator: Orchestrator;
@@ -40,8 +42,11 @@ export interface Engine {
 export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal): Engine {
   const { state, clock, random, fileSystem, owner, host, requeueFailedAfter, stabilityThreshold, retry } = options;
   const warn = (error: unknown) => emitWarning(emit, reasonOf(error));
-  const uploads = new Uploads({ state, clock, emit });
-  const ledger = new Ledger({ state, clock, signal: cut, onTrouble: warn });
+  const reportListener = (error: unknown) =>
+    emit("warning", () => ({ code: "LISTENER_THREW", message: `A listener threw: ${reasonOf(error).message}` }));
+  const outbox = new Outbox({ clock, owner, onTrouble: reportListener });
+  const uploads = new Uploads({ state, clock, emit, outbox });
+  const ledger = new Ledger({ state, clock, signal: cut, onTrouble: warn, notices: outbox });
   const bandwidth = new Bandwidth(clock, options.bandwidthLimit);
   const onRetry: RetryOptions["onRetry"] = (error, _attempt, _delay, body) => {
     if (error.kind === "throttled") orchestrator.throttled();
@@ -152,6 +157,7 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
   const lease = new Lease({ state, clock, owner, leaseMs: options.lease, onBeat, onTrouble: warn, onLapse });
   return {
     uploads,
+    outbox,
     context,
     monitor,
     orchestrator,
@@ -159,6 +165,7 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
     lease,
     follow,
     async start() {
+      outbox.begin();
       await lease.start();
       const files = await rescueFiles(state, context);
       const cleaned = await cleanCancelled(context, uploads);

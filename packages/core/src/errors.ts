@@ -16,6 +16,8 @@ export const ERRORS = {
   SOURCE_NOT_REGULAR: "The entry is no regular file (a FIFO, socket, device or link). Nothing to do: it is skipped.",
   SOURCE_OUTSIDE_ROOT:
     "The file lies outside the source folder (through a link). Copy it inside, or register its own folder.",
+  SOURCE_NOT_ALLOWED:
+    "The source folder lies outside the folders that may be read. Name one inside them, or extend allowedRoots.",
   SOURCE_NAME_NOT_UTF8: "The name's bytes are not valid UTF-8, so no object key can carry it. Rename the file.",
   SOURCE_CHANGED: "The file changed while it was being sent. It is sent again once it is quiet.",
   SOURCE_UNSTABLE: "The file has been changing for long and was never quiet. Set maxUnstableAge, or exclude it.",
@@ -26,6 +28,7 @@ export const ERRORS = {
   FILE_FILTERED: "The file is outside the upload's size or age limits. Change the limits to include it.",
   UPLOAD_EXISTS: "An upload with this id exists with other settings. Use another id; ids are never free again.",
   UPLOAD_NOT_FOUND: "There is no upload with this id. List the uploads to see their ids.",
+  FILE_NOT_FOUND: "The upload has no file with this path. List its files to see their paths.",
   UPLOAD_CANCELLED: "The upload was cancelled, which is final. Register a new one.",
   UPLOAD_ELSEWHERE: "The upload is bound to another host, which alone sees its folder. Ask a service of that host.",
   UPLOAD_FAILED: "The upload failed; its reason says why. Mend the cause, then retry it.",
@@ -58,8 +61,13 @@ export const ERRORS = {
   EXPORT_INVALID: "The export of a ledger is damaged, cut off, or no export. Export the ledger again.",
   EXPORT_NEWER: "The export of a ledger was made by a newer version. Upgrade Bucketline.",
   IMPORT_UNFINISHED: "The import of this upload was cut short. Run the import again.",
+  NOTICE_NOT_FOUND:
+    "There is no notice with this id, or not any more: it was delivered or discarded. List the notices to see their ids.",
+  NOTICE_UNDELIVERED:
+    "A notice could not be delivered. The message says why; mend the receiver, then revive the notice.",
   UNEXPECTED: "Something failed that should not. The message says what; please report it.",
   SERVICE_NOT_STARTED: "The service has not been started. Call start() first.",
+  SERVICE_STARTED: "The service has been started, and this can be said only before. Say it before start().",
   SERVICE_STOPPED: "The service is stopped or stopping. Create and start a new one.",
 } as const;
 
@@ -97,6 +105,9 @@ export class UploadError extends BucketlineError {}
 
 /** The state store cannot do what it was asked. */
 export class StateStoreError extends BucketlineError {}
+
+/** A notice that is not there. */
+export class NoticeError extends BucketlineError {}
 
 /** An export of a ledger that cannot be imported. */
 export class ExportError extends BucketlineError {}

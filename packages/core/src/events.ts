@@ -22,6 +22,16 @@ export interface FileEvent {
   readonly attempts: number;
 }
 
+/** A part of a file that has arrived. */
+export interface SentPart {
+  /** From 1. */
+  readonly partNumber: number;
+  /** Bytes. */
+  readonly partSize: number;
+  /** How long it took to send, repetitions of its request included; milliseconds. */
+  readonly partMs: number;
+}
+
 /** Why an upload that has files to send begins none. */
 export interface WaitingEvent {
   readonly uploadId: string;
@@ -60,8 +70,8 @@ export type Events = {
   "upload:verified": (event: VerificationReport) => void;
   "file:queued": (event: FileEvent) => void;
   "file:started": (event: FileEvent) => void;
-  /** After each finished part. */
-  "file:progress": (event: FileEvent & { readonly bytes: number }) => void;
+  /** After each finished part; the part's own fields are there when it was sent just now. */
+  "file:progress": (event: FileEvent & { readonly bytes: number } & Partial<SentPart>) => void;
   "file:uploaded": (event: FileEvent & { readonly etag: string; readonly checksum: string }) => void;
   /** The attempt did not succeed; the file is queued again. */
   "file:retrying": (event: FileReasonEvent & { readonly nextAttemptAt: number }) => void;

@@ -1,5 +1,6 @@
 import type { Checksum } from "./checksum.ts";
 import { BucketlineError, type Reason } from "./errors.ts";
+import { type HistoryEntry, historyAfter } from "./history.ts";
 import type { FileFacts } from "./ports/file-system.ts";
 
 export const FILE_STATES = ["PENDING", "IN_PROGRESS", "UPLOADED", "FAILED", "SKIPPED", "REMOVED"] as const;
@@ -85,6 +86,8 @@ export interface FileRecord extends SourceFacts {
   readonly transfer: Transfer | null;
   /** The object that stands in the bucket, from the last success; kept while a newer version is on its way. */
   readonly evidence: Evidence | null;
+  /** What befell it and is told by no other field, newest last; bounded, and empty for most files. */
+  readonly history: readonly HistoryEntry[];
   /** Milliseconds since 1970. */
   readonly createdAt: number;
   readonly updatedAt: number;
@@ -151,7 +154,8 @@ export function reduceFile(file: FileRecord, action: FileAction, now: number): F
   if (!from.includes(file.state)) {
     throw new BucketlineError("INVALID_TRANSITION", `File ${file.path} is ${file.state}: cannot ${action.type}.`);
   }
-  const moved = { ...file, state: to ?? file.state, revision: file.revision + 1, updatedAt: now };
+  const history = historyAfter(file, action, now);
+  const moved = { ...file, state: to ?? file.state, revision: file.revision + 1, history, updatedAt: now };
   return { ...moved, ...fileChange(file, action, now) };
 }
 
@@ -260,6 +264,7 @@ export function newFile(
     reason: init.skip ?? null,
     transfer: null,
     evidence: null,
+    history: [],
     createdAt: now,
     updatedAt: now,
   };

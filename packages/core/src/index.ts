@@ -2,6 +2,7 @@ export type { Checksum } from "./checksum.ts";
 export { systemClock } from "./clock.ts";
 export { type DeadlineOptions, withDeadlines } from "./decorators/deadline.ts";
 export { type RetryOptions, withRetries } from "./decorators/retrying.ts";
+export type { NoticeOutbox, NoticeQuery, TakeRequest } from "./deliveries.ts";
 export type { Logger } from "./emitter.ts";
 export {
   BucketlineError,
@@ -9,6 +10,7 @@ export {
   type ErrorCode,
   ExportError,
   InputError,
+  NoticeError,
   type ObjectErrorFacts,
   type ObjectErrorKind,
   ObjectStoreError,
@@ -24,6 +26,7 @@ export type {
   EventPayload,
   Events,
   FileEvent,
+  SentPart,
   UploadEvent,
   WaitingEvent,
 } from "./events.ts";
@@ -41,7 +44,9 @@ export {
   type SourceFacts,
   type Transfer,
 } from "./file.ts";
+export type { FileDetails, FindOptions, FoundFiles } from "./find-files.ts";
 export type { PlanAction, PlanCause, PlanItem } from "./forecast.ts";
+export { HISTORY_KINDS, HISTORY_LIMIT, type HistoryEntry } from "./history.ts";
 export { type ExportOptions, type ExportSource, exportLedger } from "./ledger-export.ts";
 export { type ImportOptions, type ImportSummary, type ImportTarget, importLedger } from "./ledger-import.ts";
 export type { LedgerChunks, LedgerTotals } from "./ledger-lines.ts";
@@ -49,6 +54,18 @@ export type { ServiceLimits } from "./limits.ts";
 export type { WatchStatus } from "./live-watches.ts";
 export { type FsLike, NodeFileSystem } from "./node-file-system.ts";
 export { NodeFolderWatcher } from "./node-folder-watcher.ts";
+export {
+  NOTICE_EVENTS,
+  NOTICE_STATES,
+  NOTICE_TRANSITIONS,
+  type Notice,
+  type NoticeAction,
+  type NoticeEvent,
+  type NoticePayload,
+  type NoticeState,
+  newNotice,
+  reduceNotice,
+} from "./notice.ts";
 export type { RegisterOptions } from "./options.ts";
 export { comparePaths } from "./paths.ts";
 export type { Plan, PlanOptions } from "./plan.ts";
@@ -58,11 +75,13 @@ export type * from "./ports/file-system.ts";
 export type * from "./ports/folder-watcher.ts";
 export type * from "./ports/object-store.ts";
 export type * from "./ports/state-store.ts";
+export type { PartHealth, ProbeOptions, ServiceHealth, ServiceStatus } from "./probe.ts";
 export type { Progress } from "./progress.ts";
 export { systemRandom } from "./random.ts";
 export type { RetryPolicy } from "./retry.ts";
 export { type CallOptions, type CheckOptions, type Upload, UploadService } from "./service.ts";
 export type { ServiceOptions } from "./service-options.ts";
+export { type TimelineEntry, timelineOf } from "./timeline.ts";
 export {
   type AdjustableSettings,
   newUpload,

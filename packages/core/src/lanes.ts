@@ -43,6 +43,13 @@ export class Lanes {
     return [...this.#lanes.values()];
   }
 
+  /** Files in flight, those that only wait among them. */
+  get inFlight(): number {
+    let files = 0;
+    for (const lane of this.#flying) files += lane.flights.size;
+    return files;
+  }
+
   add(lane: Lane): void {
     this.#lanes.set(lane.upload.id, lane);
     this.follow(lane, lane.upload);

@@ -25,6 +25,8 @@ export class Lease {
   /** On the monotonic clock; counted from before the last good sign of life was sent. */
   #validUntil = Number.NEGATIVE_INFINITY;
   #lapsed = false;
+  /** Of the last good sign of life, on the monotonic clock. */
+  #beatAt: number | null = null;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
@@ -36,7 +38,12 @@ export class Lease {
 
   /** Whether what we hold is still ours: nobody takes it over before. */
   get isValid(): boolean {
-    return this.#options.clock.monotonic() < this.#validUntil;
+    return !this.#ended.signal.aborted && this.#options.clock.monotonic() < this.#validUntil;
+  }
+
+  /** Milliseconds since the last good sign of life; null before the first. */
+  get ageMs(): number | null {
+    return this.#beatAt === null ? null : Math.round(this.#options.clock.monotonic() - this.#beatAt);
   }
 
   /** Resolves after the first sign of life; files may be claimed from then on. */
@@ -77,6 +84,7 @@ export class Lease {
     const { state, clock, owner, leaseMs } = this.#options;
     const sentAt = clock.monotonic();
     await state.heartbeat(owner, leaseMs);
+    this.#beatAt = sentAt;
     this.#validUntil = sentAt + leaseMs;
     this.#lapsed = false;
   }

@@ -5,7 +5,7 @@ import type { Clock } from "./ports/clock.ts";
 import type { StateStore } from "./ports/state-store.ts";
 
 /** What an export reads. */
-export type ExportSource = Pick<StateStore, "listUploads" | "listFiles" | "getFile" | "listParts">;
+export type ExportSource = Pick<StateStore, "listUploads" | "listFiles" | "getFile" | "listParts" | "listNotices">;
 
 export interface ExportOptions {
   /** Tells the time of the export. Default: the system's clock. */
@@ -14,6 +14,7 @@ export interface ExportOptions {
 
 const UPLOADS_AT_ONCE = 100;
 const FILES_AT_ONCE = 500;
+const NOTICES_AT_ONCE = 500;
 
 /**
  * The whole ledger as lines of JSON, each with its line end, for `importLedger` (format: docs/moving-a-ledger.md). Reads
@@ -25,16 +26,19 @@ const FILES_AT_ONCE = 500;
 export async function* exportLedger(state: ExportSource, options: ExportOptions = {}): AsyncGenerator<string, void> {
   const { clock = systemClock } = options;
   const encoder = new LedgerEncoder();
+  const ids = new Set<string>();
   yield encoder.header(clock.now());
   for (let last: string | undefined; ; ) {
     const uploads = await state.listUploads({ after: last, limit: UPLOADS_AT_ONCE });
     for (const upload of uploads) {
+      ids.add(upload.id);
       yield encoder.upload(upload);
       yield* exportFiles(state, encoder, upload.id);
     }
     last = uploads.at(-1)?.id;
     if (uploads.length < UPLOADS_AT_ONCE) break;
   }
+  yield* exportNotices(state, encoder, ids);
   yield encoder.trailer();
 }
 
@@ -55,5 +59,22 @@ async function withParts(state: ExportSource, encoder: LedgerEncoder, read: File
     const now = (await state.getFile(file.uploadId, file.path)) ?? file;
     if (now.transfer?.token === file.transfer.token) return encoder.file(now, parts);
     file = now;
+  }
+}
+
+/**
+ * Last: what is recorded while the files are read is among them, and one whose file was read before its change tells of what
+ * did happen. Those of uploads that were registered since are left out with them.
+ */
+async function* exportNotices(
+  state: ExportSource,
+  encoder: LedgerEncoder,
+  uploads: ReadonlySet<string>,
+): AsyncGenerator<string> {
+  for (let after: string | undefined; ; ) {
+    const notices = await state.listNotices({ after, limit: NOTICES_AT_ONCE });
+    for (const notice of notices) if (uploads.has(notice.payload.uploadId)) yield encoder.notice(notice);
+    after = notices.at(-1)?.id;
+    if (notices.length < NOTICES_AT_ONCE) return;
   }
 }

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { InputError, UploadError } from "./errors.ts";
 import { FILE_STATES, type FileRecord, type FileState, type FinishedPart, reduceFile } from "./file.ts";
 import { decodeLedger, type LedgerChunks, type LedgerTotals } from "./ledger-lines.ts";
+import type { Notice } from "./notice.ts";
 import type { StateStore } from "./ports/state-store.ts";
 import { reduceUpload, type UploadRecord } from "./upload.ts";
 
@@ -27,6 +28,8 @@ export interface ImportSummary extends LedgerTotals {
 /** Files and parts written in one transaction, at most (but for a single file's parts). */
 const LARGEST_BATCH = 250;
 const LARGEST_BATCH_PARTS = 10_000;
+/** Notices written in one transaction, at most. */
+const LARGEST_BATCH_NOTICES = 1_000;
 
 /**
  * Brings an export into a store, beside what is there. An upload stands there as CANCELLED with the reason
@@ -34,7 +37,9 @@ const LARGEST_BATCH_PARTS = 10_000;
  * it is in. Cut short at any point and begun again, it goes on.
  *
  * Files that were in flight come as files whose owner has died: PENDING, with their transfers and finished parts, so that
- * they go on where they were. Revisions are the store's own. Everything else comes exactly as it was.
+ * they go on where they were. Revisions are the store's own. Everything else comes exactly as it was. The notices of an
+ * upload, which are kept in memory until then, come with the change that makes it whole: what has been imported and delivered
+ * since is not recorded again.
  * @param state open
  * @param source the export; or a function that opens it: then all of it is checked before anything is written
  * @throws InputError `INVALID_OPTION` · ExportError `EXPORT_INVALID`, `EXPORT_NEWER` · UploadError `UPLOAD_EXISTS`, before anything of that upload is
@@ -55,6 +60,7 @@ export async function importLedger(
   for await (const entry of decodeLedger(typeof source === "function" ? source() : source)) {
     if ("totals" in entry) return await importer.finish(entry.totals);
     if ("upload" in entry) await importer.upload(entry.upload);
+    else if ("notice" in entry) importer.notice(entry.notice);
     else await importer.file(entry.file, entry.parts);
   }
   throw new TypeError("decodeLedger ended without totals.");
@@ -68,6 +74,8 @@ interface Arrival {
   readonly upload: UploadRecord;
   readonly manner: Manner;
   readonly counters: Record<FileState, { files: number; bytes: number }>;
+  /** To be recorded: none of an upload that is there. */
+  readonly notices: Notice[];
 }
 
 interface FileArrival {
@@ -78,7 +86,8 @@ interface FileArrival {
 class LedgerImporter {
   readonly #state: ImportTarget;
   readonly #existing: "refuse" | "keep";
-  readonly #arrivals: Arrival[] = [];
+  readonly #arrivals = new Map<string, Arrival>();
+  #latest: Arrival | undefined;
   #batch: FileArrival[] = [];
   #batchParts = 0;
 
@@ -99,7 +108,8 @@ class LedgerImporter {
     const stored = isNew ? undefined : await this.#state.getUpload(upload.id);
     const manner = stored ? this.#mannerOf(stored, upload) : "fill";
     const zeros = FILE_STATES.map((state) => [state, { files: 0, bytes: 0 }]);
-    this.#arrivals.push({ upload, manner, counters: Object.fromEntries(zeros) });
+    this.#latest = { upload, manner, counters: Object.fromEntries(zeros), notices: [] };
+    this.#arrivals.set(upload.id, this.#latest);
   }
 
   async file(read: FileRecord, parts: readonly FinishedPart[]): Promise<void> {
@@ -112,18 +122,24 @@ class LedgerImporter {
     if (this.#batch.length >= LARGEST_BATCH || this.#batchParts >= LARGEST_BATCH_PARTS) await this.#flush();
   }
 
+  notice(notice: Notice): void {
+    const arrival = this.#arrivals.get(notice.payload.uploadId);
+    if (arrival?.manner === "fill") arrival.notices.push(notice);
+  }
+
   /** The export was whole: makes of each upload what it is. */
   async finish(totals: LedgerTotals): Promise<ImportSummary> {
     await this.#flush();
-    for (const { upload, manner, counters } of this.#arrivals) {
+    const arrivals = [...this.#arrivals.values()];
+    for (const { upload, manner, counters } of arrivals) {
       if (manner === "keep" || isDeepStrictEqual({ ...(await this.#state.counters(upload.id)) }, counters)) continue;
       throw differs(
         upload.id,
         "has more files in this store than in the export (go on with the newer export, if there is one)",
       );
     }
-    for (const arrival of this.#arrivals) if (arrival.manner === "fill") await this.#complete(arrival);
-    const kept = this.#arrivals.filter(({ manner }) => manner === "keep").map(({ upload }) => upload.id);
+    for (const arrival of arrivals) if (arrival.manner === "fill") await this.#complete(arrival);
+    const kept = arrivals.filter(({ manner }) => manner === "keep").map(({ upload }) => upload.id);
     return { ...totals, kept };
   }
 
@@ -174,19 +190,23 @@ class LedgerImporter {
   }
 
   /** Restores a record as it was: no transition, so no action leads there. */
-  async #complete({ upload, counters }: Arrival): Promise<void> {
+  async #complete({ upload, counters, notices }: Arrival): Promise<void> {
     const final = settled(upload, counters.PENDING.files > 0);
-    for (;;) {
+    for (let written = 0; ; ) {
       const stored = await this.#state.getUpload(upload.id);
       // Another import of the same export may have been faster.
       if (stored && same(stored, final)) return;
       if (!stored || !isUnfinished(stored)) throw differs(upload.id, "was changed during the import");
-      if (await this.#state.updateUpload(stored, { ...final, revision: stored.revision + 1 })) return;
+      const next = written + LARGEST_BATCH_NOTICES;
+      const after = { ...(next < notices.length ? stored : final), revision: stored.revision + 1 };
+      if (!(await this.#state.updateUpload(stored, after, notices.slice(written, next)))) continue;
+      if (next >= notices.length) return;
+      written = next;
     }
   }
 
   #current(): Arrival {
-    return this.#arrivals.at(-1) as Arrival;
+    return this.#latest as Arrival;
   }
 }
 

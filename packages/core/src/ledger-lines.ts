@@ -5,7 +5,9 @@ import type { FileRecord, FinishedPart } from "./file.ts";
 import {
   type Check,
   count,
+  defaulted,
   fileShape,
+  noticeShape,
   partsShape,
   ShapeError,
   shape,
@@ -13,6 +15,7 @@ import {
   time,
   uploadShape,
 } from "./ledger-shapes.ts";
+import type { Notice } from "./notice.ts";
 import { comparePaths } from "./paths.ts";
 import type { UploadRecord } from "./upload.ts";
 
@@ -24,10 +27,14 @@ const LONGEST_LINE = 2 ** 25;
 /** An export in pieces of any size, cut anywhere: what `exportLedger` yields, or a file's stream. Bytes are UTF-8. */
 export type LedgerChunks = AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>;
 
-/** What an export says, one line after the other: an upload, then its files in path order, then the next upload. */
+/**
+ * What an export says, one line after the other: an upload, then its files in path order, then the next upload; after the last
+ * one all notices, in order of their ids.
+ */
 export type LedgerEntry =
   | { readonly upload: UploadRecord }
   | { readonly file: FileRecord; readonly parts: readonly FinishedPart[] }
+  | { readonly notice: Notice }
   /** Comes last, and only when the export was whole. */
   | { readonly totals: LedgerTotals };
 
@@ -41,6 +48,7 @@ export interface LedgerTotals {
   readonly uploads: number;
   readonly files: number;
   readonly parts: number;
+  readonly notices: number;
 }
 
 interface Trailer extends LedgerTotals {
@@ -49,12 +57,20 @@ interface Trailer extends LedgerTotals {
 }
 
 const headerShape = shape<Header>({ format: text, version: count, exportedAt: time });
-const trailerShape = shape<Trailer>({ uploads: count, files: count, parts: count, crc32: text });
+const trailerShape = shape<Trailer>({
+  uploads: count,
+  files: count,
+  parts: count,
+  notices: defaulted(0, count),
+  crc32: text,
+});
 const anything: Check<unknown> = (value) => value;
-const lineShape = shape<{ upload?: unknown; file?: unknown; parts?: unknown; end?: unknown }>({
+const KINDS = ["upload", "file", "notice", "end"] as const;
+const lineShape = shape<{ [K in (typeof KINDS)[number] | "parts"]?: unknown }>({
   upload: anything,
   file: anything,
   parts: anything,
+  notice: anything,
   end: anything,
 });
 
@@ -63,6 +79,7 @@ class Tally {
   uploads = 0;
   files = 0;
   parts = 0;
+  notices = 0;
   #crc = 0;
 
   add(line: string): void {
@@ -70,8 +87,8 @@ class Tally {
   }
 
   get trailer(): Trailer {
-    const { uploads, files, parts } = this;
-    return { uploads, files, parts, crc32: this.#crc.toString(16).padStart(8, "0") };
+    const { uploads, files, parts, notices } = this;
+    return { uploads, files, parts, notices, crc32: this.#crc.toString(16).padStart(8, "0") };
   }
 }
 
@@ -94,6 +111,11 @@ export class LedgerEncoder {
     this.#tally.parts += parts.length;
     const written = { ...file, mtimeNs: String(file.mtimeNs) };
     return this.#line(parts.length === 0 ? { file: written } : { file: written, parts });
+  }
+
+  notice(notice: Notice): string {
+    this.#tally.notices++;
+    return this.#line({ notice });
   }
 
   trailer(): string {
@@ -126,6 +148,7 @@ class LedgerDecoder {
   #number = 0;
   #upload = "";
   #path = "";
+  #notice = "";
   #end: Trailer | undefined;
 
   /** @param line with its end, if it has one */
@@ -166,9 +189,11 @@ class LedgerDecoder {
   #entry(line: string): LedgerEntry | undefined {
     if (this.#end) throw new ShapeError("nothing may stand behind the line that ends the export");
     const fields = lineShape(JSON.parse(line), "line");
-    const kinds = ["upload", "file", "end"].filter((name) => name in fields);
+    const kinds = KINDS.filter((name) => name in fields);
     if (kinds.length !== 1 || ("parts" in fields && !("file" in fields)))
-      throw new ShapeError("a line must hold an upload, a file, or the end");
+      throw new ShapeError("a line must hold an upload, a file, a notice, or the end");
+    if ("notice" in fields) return { notice: this.#readNotice(fields.notice) };
+    if (this.#tally.notices > 0 && !("end" in fields)) throw new ShapeError("notices must stand behind all the rest");
     if ("upload" in fields) return { upload: this.#readUpload(fields.upload) };
     if ("file" in fields) return this.#readFile(fields.file, fields.parts ?? []);
     this.#readEnd(fields.end);
@@ -199,10 +224,20 @@ class LedgerDecoder {
     return { file, parts };
   }
 
+  #readNotice(value: unknown): Notice {
+    const notice = noticeShape(value, "notice");
+    const { uploadId } = notice.payload;
+    if (!this.#ids.has(uploadId)) throw new ShapeError(`there is no upload ${JSON.stringify(uploadId)} for the notice`);
+    if (notice.id <= this.#notice) throw new ShapeError("notices must stand in the order of their ids");
+    this.#notice = notice.id;
+    this.#tally.notices++;
+    return notice;
+  }
+
   #readEnd(value: unknown): void {
     const end = trailerShape(value, "end");
     const seen = this.#tally.trailer;
-    for (const name of ["uploads", "files", "parts"] as const)
+    for (const name of ["uploads", "files", "parts", "notices"] as const)
       if (end[name] !== seen[name]) throw new ShapeError(`it counts ${end[name]} ${name}, but ${seen[name]} came`);
     if (end.crc32 !== seen.crc32) throw new ShapeError("the checksum differs: something before this line was changed");
     this.#end = end;

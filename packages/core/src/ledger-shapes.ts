@@ -1,6 +1,9 @@
 import type { Checksum } from "./checksum.ts";
 import { ERRORS, type ErrorCode, type Reason } from "./errors.ts";
+import type { FileEvent, UploadEvent } from "./events.ts";
 import { type Evidence, FILE_STATES, type FileRecord, type FinishedPart, type Transfer } from "./file.ts";
+import { HISTORY_KINDS, type HistoryEntry } from "./history.ts";
+import { NOTICE_EVENTS, NOTICE_STATES, type Notice } from "./notice.ts";
 import type { ObjectSettings } from "./ports/object-store.ts";
 import { type ScanSummary, UPLOAD_STATES, type UploadRecord, type UploadSpec } from "./upload.ts";
 
@@ -40,6 +43,11 @@ function optional<T>(check: Check<T>): Check<T | undefined> {
 /** Records that were written before there was such a field lack it, and arrive as they are. */
 function later<T>(check: Check<T>): Check<T> {
   return (value, place) => optional(check)(value, place) as T;
+}
+
+/** As `later`, of fields that older records are given as new ones have them. */
+export function defaulted<T>(fallback: T, check: Check<T>): Check<T> {
+  return (value, place) => (value === undefined ? fallback : check(value, place));
 }
 
 function nullable<T>(check: Check<T>): Check<T | null> {
@@ -184,6 +192,13 @@ const evidence = shape<Evidence>({
   uploadedAt: time,
 });
 
+const historyEntry = shape<HistoryEntry>({
+  at: time,
+  what: oneOf(HISTORY_KINDS),
+  attempt: count,
+  reason: nullable(reason),
+});
+
 /** A file without its upload's id, which stands in the line of the upload. */
 export const fileShape = shape<Omit<FileRecord, "uploadId">>({
   path: named,
@@ -201,8 +216,47 @@ export const fileShape = shape<Omit<FileRecord, "uploadId">>({
   reason: nullable(reason),
   transfer: nullable(transfer),
   evidence: nullable(evidence),
+  history: defaulted([], list(historyEntry)),
   createdAt: time,
   updatedAt: time,
 });
 
 export const partsShape = list(shape<FinishedPart>({ partNumber, size: count, etag: text, checksum }));
+
+const noticeId: Check<string> = (value, place) =>
+  /^[!-~]+$/.test(text(value, place)) ? (value as string) : refuse(place, "printable ASCII without spaces", value);
+
+const subscriber: Check<string> = (value, place) =>
+  /^[A-Za-z0-9._-]{1,64}$/.test(text(value, place)) ? (value as string) : refuse(place, "a subscriber's name", value);
+
+const uploadPayload = shape<UploadEvent>({ uploadId: named, state: oneOf(UPLOAD_STATES), reason: nullable(reason) });
+
+const filePayload = shape<FileEvent & { readonly reason: Reason }>({
+  uploadId: named,
+  path: named,
+  key: text,
+  state: oneOf(FILE_STATES),
+  size: count,
+  attempts: count,
+  reason,
+});
+
+const noticeFields = shape<Omit<Notice, "payload"> & { readonly payload: unknown }>({
+  id: noticeId,
+  subscriber,
+  event: oneOf(NOTICE_EVENTS),
+  payload: (value) => value,
+  state: oneOf(NOTICE_STATES),
+  revision: count,
+  attempts: count,
+  nextAttemptAt: time,
+  reason: nullable(reason),
+  createdAt: time,
+  updatedAt: time,
+});
+
+export const noticeShape: Check<Notice> = (value, place) => {
+  const fields = noticeFields(value, place);
+  const payload = fields.event === "file:failed" ? filePayload : uploadPayload;
+  return { ...fields, payload: payload(fields.payload, `${place}.payload`) };
+};

@@ -1,4 +1,5 @@
 import { BucketlineError, type ErrorCode, StateStoreError } from "./errors.ts";
+import type { Notice } from "./notice.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { ChangeOutcome, FileChange, StateStore } from "./ports/state-store.ts";
 
@@ -16,6 +17,12 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+/** What is recorded with a change, and is told of it once it is. */
+export interface NoticeSource {
+  noticesOf(change: FileChange): readonly Notice[];
+  announce(notices: readonly Notice[]): void;
+}
+
 export interface LedgerOptions {
   readonly state: StateStore;
   readonly clock: Clock;
@@ -23,6 +30,8 @@ export interface LedgerOptions {
   readonly signal: AbortSignal;
   /** Told when the store is locked, full or out of reach and a batch is held back to be tried again. */
   readonly onTrouble: (error: StateStoreError) => void;
+  /** Default: nothing is recorded but the changes. */
+  readonly notices?: NoticeSource | undefined;
 }
 
 /**
@@ -50,7 +59,9 @@ export class Ledger {
   }
 
   /** As `commit`, but says whether the change was overtaken. */
-  offer(change: FileChange): Promise<ChangeOutcome> {
+  offer(offered: FileChange): Promise<ChangeOutcome> {
+    const notices = this.#options.notices?.noticesOf(offered) ?? [];
+    const change = notices.length > 0 ? { ...offered, notices } : offered;
     const outcome = new Promise<ChangeOutcome>((settle, reject) => this.#waiting.push({ change, settle, reject }));
     this.#flushing ??= this.#flush();
     return outcome;
@@ -68,12 +79,17 @@ export class Ledger {
       this.#waiting = this.#waiting.slice(LARGEST_BATCH);
       try {
         const outcomes = await this.#write(batch.map((waiting) => waiting.change));
-        for (const [index, waiting] of batch.entries()) waiting.settle(outcomes[index] ?? "conflict");
+        for (const [index, waiting] of batch.entries()) this.#settle(waiting, outcomes[index] ?? "conflict");
       } catch (error) {
         for (const waiting of batch) waiting.reject(error);
       }
     }
     this.#flushing = undefined;
+  }
+
+  #settle({ change, settle }: Waiting, outcome: ChangeOutcome): void {
+    if (outcome === "applied" && change.notices) this.#options.notices?.announce(change.notices);
+    settle(outcome);
   }
 
   async #write(changes: readonly FileChange[]): Promise<ChangeOutcome[]> {

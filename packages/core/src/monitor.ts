@@ -18,6 +18,18 @@ export interface MonitorOptions extends ScanContext {
   readonly watcher: FolderWatcher | undefined;
 }
 
+/** What there is to see of a monitor at one moment. */
+export interface MonitorStatus {
+  /** Whether it looks after folders: from the start of the service until it stops. */
+  readonly alive: boolean;
+  /** Uploads whose folders are scanned again, or for the first time soon. */
+  readonly watched: number;
+  /** Scans under way. */
+  readonly scanning: number;
+  /** When this service last finished one; milliseconds since 1970, null before. */
+  readonly lastScanAt: number | null;
+}
+
 /** How long after a file system event a scan begins, so that it sees more than the first change of many. Milliseconds. */
 const HINT_DELAY_MS = 100;
 /** However much changes, a folder is scanned so many times its last scan's duration apart, and at least this. */
@@ -52,6 +64,8 @@ export class Monitor {
   readonly #bell = new Wakeup();
   readonly #ended = new AbortController();
   #loop: Promise<void> | undefined;
+  #isAlive = false;
+  #lastScanAt: number | null = null;
 
   constructor(options: MonitorOptions) {
     this.#options = options;
@@ -62,6 +76,11 @@ export class Monitor {
 
   start(): void {
     this.#loop ??= this.#run();
+  }
+
+  get status(): MonitorStatus {
+    const { size: watched } = this.#due;
+    return { alive: this.#isAlive, watched, scanning: this.#running.size, lastScanAt: this.#lastScanAt };
   }
 
   isScanning(uploadId: string): boolean {
@@ -175,12 +194,17 @@ export class Monitor {
 
   async #run(): Promise<void> {
     const { clock, emit } = this.#options;
-    while (!this.#ended.signal.aborted) {
-      for (const { uploadId, why } of this.#due.take()) {
-        emit("monitor:check", () => ({ uploadId }));
-        this.#begin(uploadId, {}, why === "schedule").catch((error: unknown) => this.#warn(uploadId, error));
+    this.#isAlive = true;
+    try {
+      while (!this.#ended.signal.aborted) {
+        for (const { uploadId, why } of this.#due.take()) {
+          emit("monitor:check", () => ({ uploadId }));
+          this.#begin(uploadId, {}, why === "schedule").catch((error: unknown) => this.#warn(uploadId, error));
+        }
+        await this.#bell.wait(clock, this.#due.wait(), this.#ended.signal);
       }
-      await this.#bell.wait(clock, this.#due.wait(), this.#ended.signal);
+    } finally {
+      this.#isAlive = false;
     }
   }
 
@@ -207,7 +231,9 @@ export class Monitor {
     const upload = await uploads.beginScan(uploadId, owner);
     if (!upload) return "elsewhere";
     try {
-      return await runScan(this.#options, upload, request, this.#ended.signal);
+      const scan = await runScan(this.#options, upload, request, this.#ended.signal);
+      this.#lastScanAt = scan.finishedAt;
+      return scan;
     } catch (error) {
       await uploads.endScan(uploadId, owner, null).catch((cause: unknown) => this.#warn(uploadId, cause));
       if (this.#ended.signal.aborted) return undefined;

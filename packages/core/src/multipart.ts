@@ -213,13 +213,16 @@ async function sendPart(
     const known = there?.checksum === checksum && there.size === length ? there : undefined;
     const address = { ...task.address, multipartId: progressing.multipartId };
     if (!known) loan.leaves();
+    const begun = task.context.clock.monotonic();
     const receipt =
       known ?? (await task.context.objects.uploadPart({ ...address, partNumber, body: loan.bytes, checksum }));
+    const partMs = Math.round(task.context.clock.monotonic() - begun);
     if (receipt.checksum !== undefined && receipt.checksum !== checksum) throw partMismatch(task, partNumber);
     const part: FinishedPart = { partNumber, size: length, etag: receipt.etag, checksum };
     await task.apply({ type: "parts" }, [part]);
     progressing.finishedBytes += length;
-    task.advance(progressing.finishedBytes, known ? 0 : length);
+    if (known) task.advance(progressing.finishedBytes, 0);
+    else task.advance(progressing.finishedBytes, length, { partNumber, partSize: length, partMs });
     return part;
   } finally {
     loan.release();

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { SourceError } from "./errors.ts";
 import { FolderCalls, type FsAnswer, type FsCall, type FsSteps, sourceError, toFacts } from "./folder-calls.ts";
 import type { FileFacts, FileSystem, FolderEntry, OpenFile, SourceRoot, WalkOrder } from "./ports/file-system.ts";
+import { leadsTo } from "./real-path.ts";
 import { drive } from "./steps.ts";
 import { walkInThread } from "./threaded-walk.ts";
 import type { ScanEntry } from "./tree-walk.ts";
@@ -31,6 +32,10 @@ export class NodeFileSystem implements FileSystem {
     } catch (error) {
       throw sourceError(error, absolute);
     }
+  }
+
+  async realPath(path: string): Promise<string> {
+    return await leadsTo(this.#fs.promises, path);
   }
 }
 

@@ -10,6 +10,7 @@ interface BeginOrder {
   readonly id: number;
   readonly root: string;
   readonly patterns: PatternSpec;
+  readonly within: readonly string[] | undefined;
   /** Milliseconds to wait first. */
   readonly delay: number;
 }
@@ -55,12 +56,12 @@ export class NodeFolderWatcher implements FolderWatcher {
   watch(
     root: string,
     listener: (event: WatchEvent) => void,
-    { patterns = EVERYTHING }: WatchOptions = {},
+    { patterns = EVERYTHING, within }: WatchOptions = {},
   ): FolderWatch {
     const id = ++this.#lastId;
     const path = resolve(root);
     const { pattern, exclude, dot } = patterns;
-    const order: BeginOrder = { type: "watch", id, root: path, patterns: { pattern, exclude, dot }, delay: 0 };
+    const order: BeginOrder = { type: "watch", id, root: path, patterns: { pattern, exclude, dot }, within, delay: 0 };
     const watch = new NodeFolderWatch(order, listener, () => this.#close(id));
     this.#watches.set(id, watch);
     try {

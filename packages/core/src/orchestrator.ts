@@ -1,6 +1,6 @@
 import { nextActive } from "./active-hours.ts";
 import type { Bandwidth } from "./bandwidth.ts";
-import { Concurrency } from "./concurrency.ts";
+import { Concurrency, type Load } from "./concurrency.ts";
 import { Custody } from "./custody.ts";
 import { disprove } from "./disprove.ts";
 import { type Reason, reasonOf } from "./errors.ts";
@@ -76,6 +76,10 @@ export class Orchestrator {
 
   start(): void {
     this.#loop ??= this.#run();
+  }
+
+  get load(): Load {
+    return { inFlight: this.#lanes.inFlight, concurrency: this.#concurrency.bounds };
   }
 
   /** The store has asked to slow down. */

@@ -7,6 +7,11 @@ export function refuseCancelled<View extends UploadRecord>(upload: View): View {
   throw new UploadError("UPLOAD_CANCELLED", `Upload ${upload.id} was cancelled, which is final.`);
 }
 
+/** @throws UploadError `INVALID_TRANSITION` */
+export function refusePaused({ id, state }: UploadRecord): void {
+  if (state === "PAUSED") throw new UploadError("INVALID_TRANSITION", `Upload ${id} is PAUSED: resume it first.`);
+}
+
 /** @throws UploadError `UPLOAD_ELSEWHERE`, unless the upload's folder is this host's */
 export function refuseElsewhere(upload: UploadRecord, host: string): void {
   if (isAtHome(upload, host)) return;

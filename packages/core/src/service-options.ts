@@ -1,5 +1,8 @@
 import { hostname } from "node:os";
 import { systemClock } from "./clock.ts";
+import { Confinement } from "./confinement.ts";
+import { withinRoots } from "./decorators/confined.ts";
+import { watchWithin } from "./decorators/confined-watcher.ts";
 import { type Logger, silentLogger } from "./emitter.ts";
 import { InputError } from "./errors.ts";
 import type { ServiceLimits } from "./limits.ts";
@@ -22,6 +25,11 @@ export interface ServiceOptions {
   /** The bucket's side. Closed when the service stops. */
   readonly objects: ObjectStore;
   readonly fileSystem?: FileSystem;
+  /**
+   * Folders outside which nothing may be read: a source folder must lead into one of them, links followed. Relative ones are
+   * taken from the working directory; one that does not exist (yet) admits nothing. Default: no confinement.
+   */
+  readonly allowedRoots?: readonly string[];
   readonly clock?: Clock;
   /** Uniform in [0, 1); for jitter. */
   readonly random?: Random;
@@ -64,7 +72,11 @@ export interface ServiceOptions {
   readonly lease?: number;
 }
 
-export type ResolvedOptions = Required<Omit<ServiceOptions, "retry" | "watcher" | keyof ServiceLimits>> & {
+export type ResolvedOptions = Required<
+  Omit<ServiceOptions, "retry" | "watcher" | "allowedRoots" | keyof ServiceLimits>
+> & {
+  /** Absolute; null: no confinement. */
+  readonly allowedRoots: readonly string[] | null;
   readonly activeHours: string | null;
   readonly bandwidthLimit: number | null;
   readonly retry: RetryPolicy;
@@ -92,18 +104,18 @@ export function resolveOptions(options: ServiceOptions): ResolvedOptions {
     if (typeof store !== "object" || store === null)
       throw new InputError("INVALID_OPTION", `Option ${name} must be a store.`);
   }
+  const clock = options.clock ?? systemClock;
   const number = (name: keyof typeof NUMBERS) => wholeNumber(name, options[name] ?? NUMBERS[name][0], NUMBERS[name][1]);
   return {
     state: options.state,
     objects: options.objects,
-    fileSystem: options.fileSystem ?? new NodeFileSystem(),
-    clock: options.clock ?? systemClock,
+    ...sourceSide(options, clock),
+    clock,
     random: options.random ?? systemRandom,
     logger: options.logger ?? silentLogger,
     // Unique per run: a restart must not be taken for its dead predecessor, whose files it has to rescue.
     owner: options.owner === undefined ? newId() : `${options.owner}#${newId()}`,
     host: hostName(options.host),
-    watcher: watcherOf(options),
     concurrency: number("concurrency"),
     activeHours: activeHoursOption(options.activeHours),
     bandwidthLimit: bandwidthOption(options.bandwidthLimit),
@@ -119,6 +131,31 @@ export function resolveOptions(options: ServiceOptions): ResolvedOptions {
     lease: number("lease"),
     retry: retryPolicy(options.retry),
   };
+}
+
+/** All that reads source folders, kept inside the allowed roots if there are any. */
+function sourceSide(
+  options: ServiceOptions,
+  clock: Clock,
+): Pick<ResolvedOptions, "fileSystem" | "watcher" | "allowedRoots"> {
+  const fileSystem = options.fileSystem ?? new NodeFileSystem();
+  const watcher = watcherOf(options);
+  const roots = rootsOption(options.allowedRoots);
+  if (!roots) return { fileSystem, watcher, allowedRoots: null };
+  const confinement = new Confinement(fileSystem, roots);
+  return {
+    fileSystem: withinRoots(fileSystem, confinement.roots),
+    watcher: watcher && watchWithin(watcher, confinement, clock),
+    allowedRoots: confinement.roots,
+  };
+}
+
+function rootsOption(roots: unknown): readonly string[] | undefined {
+  if (roots === undefined) return undefined;
+  const isPath = (root: unknown) => typeof root === "string" && root !== "" && !root.includes("\0");
+  if (!Array.isArray(roots) || !roots.every(isPath))
+    throw new InputError("INVALID_OPTION", "Option allowedRoots must be an array of paths.");
+  return roots as string[];
 }
 
 function watcherOf({ watcher, fileSystem }: ServiceOptions): FolderWatcher | undefined {

@@ -1,24 +1,28 @@
 import { setMaxListeners } from "node:events";
 import { unlessAborted } from "./abortable.ts";
 import { cleanUp } from "./cleanup.ts";
+import { Deliveries, type NoticeOutbox } from "./deliveries.ts";
 import { createEmitter, type GuardedEmitter } from "./emitter.ts";
 import { assemble, type Engine } from "./engine.ts";
-import { reasonOf, ServiceError, UploadError } from "./errors.ts";
+import { reasonOf, ServiceError } from "./errors.ts";
 import { type BucketlineEmitter, type Emit, emitWarning, uploadEvent } from "./events.ts";
 import type { FileRecord, FileState } from "./file.ts";
+import { type FileDetails, type FindOptions, type FoundFiles, findFiles, readFile } from "./find-files.ts";
 import { untilFinished } from "./finish.ts";
 import { exportLedger } from "./ledger-export.ts";
 import { checkAdjustments, checkLimits, type ServiceLimits } from "./limits.ts";
 import type { RegisterOptions } from "./options.ts";
 import { type Plan, type PlanOptions, planUpload } from "./plan.ts";
-import { refuseCancelled, refuseElsewhere } from "./refusals.ts";
+import { type ProbeOptions, Prober, type ServiceHealth, type ServiceStatus } from "./probe.ts";
+import { refuseCancelled, refuseElsewhere, refusePaused } from "./refusals.ts";
 import { registerUpload } from "./registration.ts";
 import { retryFailed } from "./retry-failed.ts";
 import type { ScanRequest } from "./scan-run.ts";
 import { type ResolvedOptions, resolveOptions, type ServiceOptions } from "./service-options.ts";
 import type { AdjustableSettings, ScanSummary, UploadRecord, UploadState } from "./upload.ts";
 import { type Upload, viewUpload } from "./upload-view.ts";
-import { type VerificationReport, type VerifyOptions, verifyUpload } from "./verification.ts";
+import type { VerificationReport, VerifyOptions } from "./verification.ts";
+import { runVerification } from "./verification-run.ts";
 
 export type { Upload } from "./upload-view.ts";
 
@@ -37,25 +41,36 @@ export interface CheckOptions extends CallOptions, ScanRequest {}
  * when the ledger cannot be used, and UploadError `UPLOAD_NOT_FOUND` for an unknown id.
  */
 export class UploadService implements AsyncDisposable {
+  /** What is kept for subscribers until it is delivered. */
+  readonly outbox: NoticeOutbox;
+  /** Folders outside which nothing is read, as absolute paths; null: source folders may lie anywhere. */
+  readonly allowedRoots: readonly string[] | null;
   readonly #options: ResolvedOptions;
   readonly #emitter: GuardedEmitter;
   readonly #emit: Emit;
   readonly #engine: Engine;
+  readonly #prober: Prober;
   /** Whoever waits for anything listens to it. */
   readonly #cut = new AbortController();
   #opening: Promise<void> | undefined;
   #starting: Promise<void> | undefined;
   #begun = false;
+  #started = false;
   #stopping: Promise<void> | undefined;
 
   /** @throws InputError `INVALID_OPTION` */
   constructor(options: ServiceOptions) {
     this.#options = resolveOptions(options);
+    this.allowedRoots = this.#options.allowedRoots;
     setMaxListeners(0, this.#cut.signal);
     const { emitter, emit } = createEmitter(this.#options.logger);
     this.#emitter = emitter;
     this.#emit = emit;
     this.#engine = assemble(this.#options, emit, this.#cut.signal);
+    const standing = () => ({ started: this.#started, stopping: this.#stopping !== undefined });
+    const gate = { open: () => this.#open(), refuseIfStopped: () => this.#refuseIfStopped() };
+    this.outbox = new Deliveries({ ...this.#options, ...gate, outbox: this.#engine.outbox });
+    this.#prober = new Prober({ ...this.#options, ...gate, engine: this.#engine, standing });
   }
 
   /** Listens; see `Events` for what there is to hear. */
@@ -78,6 +93,7 @@ export class UploadService implements AsyncDisposable {
       throw error;
     });
     await this.#starting;
+    this.#started = true;
   }
 
   /**
@@ -150,6 +166,36 @@ export class UploadService implements AsyncDisposable {
     return await this.#options.state.listFiles(id, { limit: DEFAULT_PAGE, ...page });
   }
 
+  /** One file, with the finished parts of the transfer under way. @throws UploadError `FILE_NOT_FOUND` */
+  async file(id: string, path: string): Promise<FileDetails> {
+    await this.#open();
+    await this.#engine.uploads.get(id);
+    return await readFile(this.#options, id, path);
+  }
+
+  /**
+   * Files whose path contains something. However many there are, a call looks at no more than `examine` of them; `next`
+   * says where to go on. @throws InputError `INVALID_OPTION`
+   */
+  async findFiles(id: string, options: FindOptions = {}): Promise<FoundFiles> {
+    await this.#open();
+    await this.#engine.uploads.get(id);
+    return await findFiles(this.#options, id, options);
+  }
+
+  /** The service as it knows itself, at once and without asking anybody. Works before `start` and after `stop`, too. */
+  status(): ServiceStatus {
+    return this.#prober.status();
+  }
+
+  /**
+   * As `status`, and whether the ledger and the buckets answer; what does not, in time, is no error but what it says. Works
+   * before `start` (then it opens the ledger) and after `stop`. @throws InputError `INVALID_OPTION` · the signal's reason
+   */
+  async probe(options: ProbeOptions = {}): Promise<ServiceHealth> {
+    return await this.#prober.probe(options);
+  }
+
   /**
    * Stops the upload's transfers and begins none until `resume`. What has been sent stays, and is not sent again.
    * @throws BucketlineError `INVALID_TRANSITION`
@@ -189,8 +235,7 @@ export class UploadService implements AsyncDisposable {
       throw new ServiceError("SERVICE_NOT_STARTED", `Upload ${id} cannot be checked: call start() first.`);
     await this.#starting;
     const upload = refuseCancelled(await this.#engine.uploads.get(id));
-    if (upload.state === "PAUSED")
-      throw new UploadError("INVALID_TRANSITION", `Upload ${id} is PAUSED: resume it first.`);
+    refusePaused(upload);
     refuseElsewhere(upload, this.#options.host);
     signal?.throwIfAborted();
     return await unlessAborted(this.#engine.monitor.check(id, request), signal);
@@ -205,22 +250,10 @@ export class UploadService implements AsyncDisposable {
    */
   async verify(id: string, options: VerifyOptions = {}): Promise<VerificationReport> {
     await this.#open();
-    const { uploads, context } = this.#engine;
-    const upload = await uploads.get(id);
-    if (options.repair) refuseCancelled(upload);
-    const reopen = async () => refuseCancelled(await uploads.applyIfAllowed(id, { type: "reopen" }));
-    const onWork = async () => void (await reopen());
-    const onQueued = async () => this.#goOn(await reopen());
-    const signal = options.signal ? AbortSignal.any([options.signal, this.#cut.signal]) : this.#cut.signal;
-    try {
-      const report = await verifyUpload({ ...options, signal, context, upload, onWork, onQueued });
-      this.#emit("upload:verified", () => report);
-      return report;
-    } catch (error) {
-      options.signal?.throwIfAborted();
-      if (this.#cut.signal.aborted) this.#refuseIfStopped();
-      throw error;
-    }
+    const goOn = (upload: UploadRecord) => this.#goOn(upload);
+    const refuseIfStopped = () => this.#refuseIfStopped();
+    const shared = { engine: this.#engine, emit: this.#emit, cut: this.#cut.signal };
+    return await runVerification({ ...shared, goOn, refuseIfStopped }, id, options);
   }
 
   /**

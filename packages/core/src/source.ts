@@ -18,9 +18,23 @@ export async function openSource(
   return root;
 }
 
-/** Whether the marker is there, if one is wanted. A folder is none: something else may be mounted on it. */
+/**
+ * Whether the marker is there, if one is wanted. A folder is none: something else may be mounted on it. Nor is what lies
+ * outside, behind a link: whether it exists is nobody's business.
+ */
 export async function hasMarker(root: SourceRoot, rootMarker: string | null): Promise<boolean> {
   if (rootMarker === null) return true;
+  for (let end = rootMarker.indexOf("/"); end > 0; end = rootMarker.indexOf("/", end + 1))
+    if (!(await isFolderInside(root, rootMarker.slice(0, end)))) return false;
   const marker = await root.stat(rootMarker);
   return marker !== undefined && marker.kind !== "folder";
+}
+
+async function isFolderInside(root: SourceRoot, path: string): Promise<boolean> {
+  try {
+    return (await root.stat(path, { follow: true }))?.kind === "folder";
+  } catch (error) {
+    if (error instanceof SourceError && error.code === "SOURCE_OUTSIDE_ROOT") return false;
+    throw error;
+  }
 }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { BufferPool, Loan } from "./buffers.ts";
 import { type Checksum, crc32Of, formatCrc32 } from "./checksum.ts";
 import { SourceError } from "./errors.ts";
-import { type Emit, emitFile, fileEvent } from "./events.ts";
+import { type Emit, emitFile, fileEvent, type SentPart } from "./events.ts";
 import {
   type Evidence,
   type FileAction,
@@ -143,10 +143,10 @@ export class FileTask {
     }
   }
 
-  /** `bytes` of the file are finished, `sent` of them were sent just now. */
-  advance(bytes: number, sent: number): void {
+  /** `bytes` of the file are finished, `sent` of them were sent just now: as this part, if it goes in parts. */
+  advance(bytes: number, sent: number, part?: SentPart): void {
     this.context.progress.advance(this.#file, bytes, sent);
-    this.context.emit("file:progress", () => ({ ...fileEvent(this.#file), bytes }));
+    this.context.emit("file:progress", () => ({ ...fileEvent(this.#file), bytes, ...part }));
   }
 }
 

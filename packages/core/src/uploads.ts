@@ -1,5 +1,6 @@
 import { UploadError } from "./errors.ts";
 import { type Emit, emitUpload, uploadEvent } from "./events.ts";
+import type { Outbox } from "./outbox.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { UploadLedger, WorkLedger } from "./ports/state-store.ts";
 import { canReduceUpload, reduceUpload, type ScanSummary, type UploadAction, type UploadRecord } from "./upload.ts";
@@ -8,6 +9,8 @@ export interface UploadsOptions {
   readonly state: UploadLedger & Pick<WorkLedger, "isAlive">;
   readonly clock: Clock;
   readonly emit: Emit;
+  /** Default: nothing is recorded but the changes. */
+  readonly outbox?: Pick<Outbox, "noticesOfUpload" | "announce"> | undefined;
 }
 
 /** Moves uploads from state to state: read, reduce, compare and set, then tell. */
@@ -110,10 +113,13 @@ export class Uploads {
 
   /** @returns undefined when somebody else was faster */
   async #tryApply(before: UploadRecord, action: UploadAction): Promise<UploadRecord | undefined> {
-    const after = reduceUpload(before, action, this.#options.clock.now());
-    if (!(await this.#options.state.updateUpload(before, after))) return undefined;
+    const { state, clock, emit, outbox } = this.#options;
+    const after = reduceUpload(before, action, clock.now());
+    const notices = outbox?.noticesOfUpload(before, after) ?? [];
+    if (!(await state.updateUpload(before, after, notices))) return undefined;
     this.see(after);
-    emitUpload(this.#options.emit, action, after);
+    outbox?.announce(notices);
+    emitUpload(emit, action, after);
     return after;
   }
 }

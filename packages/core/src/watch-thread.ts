@@ -13,10 +13,11 @@ parentPort?.on("message", (order: WatchOrder) => {
     trees.delete(order.id);
     return;
   }
-  const { id, root, patterns, delay } = order;
+  const { id, root, patterns, within, delay } = order;
   const tree = new WatchedTree({
     root,
     filter: compilePatterns(patterns),
+    within,
     library: nodeWatchLibrary,
     clock: systemClock,
     say: (event) => parentPort?.postMessage({ id, event } satisfies WatchNote),

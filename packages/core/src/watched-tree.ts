@@ -1,3 +1,4 @@
+import { isInside } from "./confinement.ts";
 import type { Reason } from "./errors.ts";
 import { isRemote, isWithin, mountOf, parseMounts } from "./mount-table.ts";
 import type { PathFilter } from "./patterns.ts";
@@ -44,6 +45,8 @@ export interface WatchLibrary {
 export interface WatchedTreeOptions {
   readonly root: string;
   readonly filter: PathFilter;
+  /** As in `WatchOptions`. */
+  readonly within?: readonly string[] | undefined;
   readonly library: WatchLibrary;
   readonly clock: Clock;
   readonly say: (event: WatchEvent) => void;
@@ -136,6 +139,7 @@ export class WatchedTree {
     const named = mountOf(mounts, root);
     if (named && isRemote(named.type)) return troubles.remote(root, named.type);
     this.#path = library.realPath(root);
+    if (!this.#isAllowed()) return troubles.gone(root);
     const mount = mountOf(mounts, this.#path);
     if (mount && isRemote(mount.type)) return troubles.remote(root, mount.type);
     const inside = mounts.filter(({ path, type }) => isRemote(type) && isWithin(path, this.#path));
@@ -145,6 +149,18 @@ export class WatchedTree {
     this.#dev = identity.dev;
     this.#root = this.#take(undefined, "", identity);
     return this.#root;
+  }
+
+  #isAllowed(): boolean {
+    const { within, library } = this.#options;
+    const holds = (folder: string) => {
+      try {
+        return isInside(this.#path, library.realPath(folder));
+      } catch {
+        return false;
+      }
+    };
+    return within === undefined || within.some(holds);
   }
 
   #readyUnlessPartial(): void {

@@ -26,7 +26,8 @@ async function imported(lines: readonly string[]): Promise<Contents> {
 /** Revisions are the store's own. */
 function withoutRevisions(contents: Contents): unknown {
   const strip = <T extends { revision: number }>(record: T) => ({ ...record, revision: 0 });
-  return contents.map(({ upload: record, files }) => ({
+  return contents.map(({ upload: record, files, notices }) => ({
+    notices,
     upload: strip(record),
     files: files.map((stored) => ({ ...stored, file: strip(stored.file) })),
   }));
@@ -60,9 +61,14 @@ describe("an import that was cut short", () => {
         expect(ending.message).toBe("killed");
         killed++;
         // What is not marked as unfinished is whole.
-        for (const { upload: record, files } of await contentsOf(target)) {
-          if (record.reason?.code === "IMPORT_UNFINISHED") continue;
-          expect(files).toHaveLength(contents.find(({ upload: { id } }) => id === record.id)?.files.length ?? -1);
+        for (const { upload: record, files, notices } of await contentsOf(target)) {
+          if (record.reason?.code === "IMPORT_UNFINISHED") {
+            expect(notices, "nobody is told of what is not whole").toBeUndefined();
+            continue;
+          }
+          const original = contents.find(({ upload: { id } }) => id === record.id);
+          expect(files).toHaveLength(original?.files.length ?? -1);
+          expect(notices).toEqual(original?.notices);
         }
         await importLedger(target, lines);
         expect(withoutRevisions(await contentsOf(target))).toEqual(whole);
@@ -156,7 +162,7 @@ describe("a store that has uploads already", () => {
     const [lines, target] = [await exported(), await memoryStore()];
     await importLedger(target, lines);
     const before = await contentsOf(target);
-    expect(await importLedger(target, lines)).toEqual({ uploads: 2, files: 3, parts: 2, kept: [] });
+    expect(await importLedger(target, lines)).toEqual({ uploads: 2, files: 3, parts: 2, notices: 0, kept: [] });
     expect(await contentsOf(target)).toEqual(before);
   });
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { ObjectStoreError } from "../src/index.ts";
+import { type FileChange, ObjectStoreError } from "../src/index.ts";
 import { BUCKET, SOURCE, World } from "./support/bed.ts";
 
 let world: World;
@@ -9,6 +9,8 @@ beforeEach(() => {
 afterEach(async () => {
   await world.end();
 });
+
+const hasParts = (changes: readonly FileChange[]) => changes.some(({ parts }) => parts !== undefined);
 
 describe("the main job", () => {
   test("every matching file is in the bucket, with its bytes, and the upload is COMPLETED", async () => {
@@ -87,6 +89,42 @@ describe("the main job", () => {
       "file:uploaded",
       "upload:completed",
     ]);
+  });
+
+  test("progress names the parts that were sent, and how long they took", async () => {
+    world.write("big", "0123456789abcdefghij");
+    world.write("small", "1");
+    const process = world.boot({ partConcurrency: 1 });
+    process.objects.inject({ method: "uploadPart", nth: 2, delayMs: 500 });
+    await process.upload();
+    const told = process.named("file:progress");
+    expect(told.filter(({ path }) => path === "big")).toMatchObject([
+      { partNumber: 1, partSize: 8, bytes: 8 },
+      { partNumber: 2, partSize: 8, bytes: 16 },
+      { partNumber: 3, partSize: 4, bytes: 20 },
+    ]);
+    const slow = told.find(({ partNumber }) => partNumber === 2);
+    expect(slow?.partMs).toBeGreaterThanOrEqual(500);
+    expect(slow?.partMs).toBeLessThan(600);
+    const [small] = told.filter(({ path }) => path === "small");
+    expect(small).toMatchObject({ bytes: 1 });
+    for (const field of ["partNumber", "partSize", "partMs"]) expect(small).not.toHaveProperty(field);
+  });
+
+  test("progress says nothing of a part that was there before", async () => {
+    world.write("big", "0123456789abcdefghij");
+    const first = world.boot({ partConcurrency: 1 });
+    const lost = first.state.inject({ method: "commit", hang: "before", times: 9, when: hasParts });
+    await first.service.start();
+    await first.service.register({ id: "u", sourceFolder: SOURCE, bucket: BUCKET, mode: "once" });
+    await world.until(() => lost.fired > 0);
+    first.kill();
+    const second = world.boot({ partConcurrency: 1 });
+    await world.until(second.service.start());
+    await world.until(second.service.finished("u"));
+    const known = second.named("file:progress").filter(({ partNumber }) => partNumber === undefined);
+    expect(known.map(({ bytes }) => bytes)).toEqual([0, 8]);
+    expect(second.named("file:progress").map(({ partNumber }) => partNumber)).toEqual([undefined, undefined, 2, 3]);
   });
 
   test("two uploads share the pool fairly: a small one does not wait for a huge one", async () => {

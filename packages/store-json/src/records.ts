@@ -1,18 +1,37 @@
-import { FILE_STATES, type FileRecord, type FinishedPart, UPLOAD_STATES, type UploadRecord } from "@bucketline/core";
+import {
+  FILE_STATES,
+  type FileRecord,
+  type FinishedPart,
+  NOTICE_STATES,
+  type Notice,
+  UPLOAD_STATES,
+  type UploadRecord,
+} from "@bucketline/core";
 import type { RecordWrite } from "@bucketline/core/memory";
 
-/** A file and its parts, as one JSON object. `JSON.stringify` writes any string exactly, lone surrogates as escapes. */
+/** Of nearly all files: they share one. */
+const NO_HISTORY: FileRecord["history"] = [];
+
+/**
+ * A file and its parts, as one JSON object; without a history that is empty. `JSON.stringify` writes any string exactly, lone
+ * surrogates as escapes.
+ */
 export function fileToJson(file: FileRecord, parts?: readonly FinishedPart[]): object {
-  const plain = { ...file, mtimeNs: String(file.mtimeNs) };
+  const history = file.history.length === 0 ? undefined : file.history;
+  const plain = { ...file, mtimeNs: String(file.mtimeNs), history };
   return parts && parts.length > 0 ? { ...plain, parts } : plain;
 }
 
 export function writeToJson(write: RecordWrite): object {
-  return "file" in write ? { file: fileToJson(write.file, write.parts) } : { upload: write.upload };
+  return "file" in write ? { file: fileToJson(write.file, write.parts) } : write;
 }
 
 /** As the functions above wrote it, once it has been looked at. */
-type FileJson = Omit<FileRecord, "mtimeNs"> & { readonly mtimeNs: string; readonly parts?: readonly FinishedPart[] };
+type FileJson = Omit<FileRecord, "mtimeNs" | "history"> & {
+  readonly mtimeNs: string;
+  readonly history?: FileRecord["history"];
+  readonly parts?: readonly FinishedPart[];
+};
 
 /** Reads back what the functions above wrote. Throws an Error that says what is wrong. */
 export class RecordReader {
@@ -32,17 +51,30 @@ export class RecordReader {
     const sound =
       [seen.path, seen.key, seen.fingerprint, seen.mtimeNs].every((text) => typeof text === "string") &&
       [seen.size, seen.revision, seen.fence, seen.nextAttemptAt].every((number) => typeof number === "number") &&
-      (seen.parts === undefined || Array.isArray(seen.parts));
+      [seen.history, seen.parts].every((list) => list === undefined || Array.isArray(list));
     if (!sound || !isOneOf(FILE_STATES, seen.state)) throw new Error("not a file");
     const { parts, ...file } = value as FileJson;
     const uploadId = this.#ids.get(file.uploadId);
     if (uploadId === undefined) throw new Error("a file of an upload that is not there");
-    return { file: { ...file, uploadId, mtimeNs: BigInt(file.mtimeNs) }, parts };
+    const { history = NO_HISTORY, mtimeNs } = file;
+    return { file: { ...file, uploadId, mtimeNs: BigInt(mtimeNs), history }, parts };
+  }
+
+  notice(value: unknown): { readonly notice: Notice } {
+    const { id, subscriber, state, revision, nextAttemptAt, payload } = object(value) as Partial<Notice>;
+    const sound =
+      [id, subscriber].every((text) => typeof text === "string") &&
+      [revision, nextAttemptAt].every((number) => typeof number === "number") &&
+      isOneOf(NOTICE_STATES, state);
+    if (!sound || typeof payload !== "object") throw new Error("not a notice");
+    return { notice: value as Notice };
   }
 
   write(value: unknown): RecordWrite {
-    const { upload, file } = object(value) as { readonly upload?: unknown; readonly file?: unknown };
-    return upload === undefined ? this.file(file) : this.upload(upload);
+    const { upload, notice, removedNotice, file } = object(value) as Readonly<Record<string, unknown>>;
+    if (upload !== undefined) return this.upload(upload);
+    if (notice !== undefined) return this.notice(notice);
+    return typeof removedNotice === "string" ? { removedNotice } : this.file(file);
   }
 }
 

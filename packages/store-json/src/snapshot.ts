@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import type { StateStoreError } from "@bucketline/core";
-import { MemoryState } from "@bucketline/core/memory";
+import { MemoryState, type RecordWrite } from "@bucketline/core/memory";
 import type { Disk, DiskFile } from "./disk.ts";
 import { eachLine } from "./lines.ts";
 import type { Place } from "./names.ts";
@@ -36,6 +36,7 @@ export function contains(head: SnapshotHead, { generation, number }: Place): boo
 }
 
 const FILES = `],"files":[`;
+const NOTICES = `],"notices":[`;
 const END = `],"end":`;
 const NEWLINE = Buffer.from("\n");
 const SLICE_CHARS = 128 * 1024;
@@ -65,7 +66,7 @@ export async function writeSnapshot(
     slice = "";
     await file.append(buffer);
   };
-  const counts = { uploads: 0, files: 0 };
+  const counts = { uploads: 0, files: 0, notices: 0 };
   for (const text of texts(state, head, counts)) {
     slice += text;
     if (slice.length >= SLICE_CHARS) await flush();
@@ -76,7 +77,14 @@ export async function writeSnapshot(
   return bytes;
 }
 
-function* texts(state: MemoryState, head: SnapshotHead, counts: { uploads: number; files: number }): Iterable<string> {
+interface Counts {
+  uploads: number;
+  files: number;
+  /** There since the format has notices. */
+  notices?: number;
+}
+
+function* texts(state: MemoryState, head: SnapshotHead, counts: Required<Counts>): Iterable<string> {
   yield `{"bucketline":${JSON.stringify({ version: FORMAT, ...head })},"uploads":[`;
   const uploads = [...state.uploads.values()];
   for (const upload of uploads) yield `${counts.uploads++ === 0 ? "\n" : ",\n"}${JSON.stringify(upload)}`;
@@ -86,6 +94,10 @@ function* texts(state: MemoryState, head: SnapshotHead, counts: { uploads: numbe
     for (const file of files.after(undefined)) {
       yield `${counts.files++ === 0 ? "\n" : ",\n"}${JSON.stringify(fileToJson(file, files.parts(file.path)))}`;
     }
+  }
+  yield `\n${NOTICES}`;
+  for (const notice of state.notices.list({ limit: Number.POSITIVE_INFINITY })) {
+    yield `${counts.notices++ === 0 ? "\n" : ",\n"}${JSON.stringify(notice)}`;
   }
   yield `\n${END}`;
 }
@@ -137,9 +149,9 @@ class SnapshotParser {
   readonly #name: string;
   readonly #state = new MemoryState();
   readonly #reader = new RecordReader();
-  readonly #counts = { uploads: 0, files: 0 };
+  readonly #counts: Counts = { uploads: 0, files: 0 };
   #head: SnapshotHead | undefined;
-  #section: "uploads" | "files" | "end" = "uploads";
+  #section: keyof Counts | "end" = "uploads";
   #crc = 0;
   #lines = 0;
   #bytes = 0;
@@ -151,11 +163,15 @@ class SnapshotParser {
   line(line: Buffer): void {
     this.#lines += 1;
     this.#bytes += line.length + 1;
-    if (this.#section === "end") throw this.#damaged("more than its end");
+    const section = this.#section;
+    if (section === "end") throw this.#damaged("more than its end");
     if (this.#head === undefined) this.#head = parseHead(this.#name, line);
-    else if (line[0] === 0x7b) this.#record(line);
+    else if (line[0] === 0x7b) this.#record(line, section);
     else if (line.toString("latin1", 0, FILES.length) === FILES) this.#section = "files";
-    else if (line.toString("latin1", 0, END.length) === END) return this.#check(line);
+    else if (line.toString("latin1", 0, NOTICES.length) === NOTICES) {
+      this.#section = "notices";
+      this.#counts.notices = 0;
+    } else if (line.toString("latin1", 0, END.length) === END) return this.#check(line);
     else throw this.#damaged("not a record");
     this.#crc = crc32(NEWLINE, crc32(line, this.#crc));
   }
@@ -166,15 +182,20 @@ class SnapshotParser {
     return { ...this.#head, state: this.#state, reader: this.#reader, bytes: this.#bytes };
   }
 
-  #record(line: Buffer): void {
+  #record(line: Buffer, section: keyof Counts): void {
     const end = line.at(-1) === 0x2c ? line.length - 1 : line.length;
     try {
       const value: unknown = JSON.parse(line.toString("utf8", 0, end));
-      this.#state.apply(this.#section === "uploads" ? this.#reader.upload(value) : this.#reader.file(value));
-      this.#counts[this.#section === "uploads" ? "uploads" : "files"] += 1;
+      this.#state.apply(this.#read(section, value));
+      this.#counts[section] = (this.#counts[section] ?? 0) + 1;
     } catch (error) {
       throw this.#damaged((error as Error).message, { cause: error });
     }
+  }
+
+  #read(section: keyof Counts, value: unknown): RecordWrite {
+    if (section === "uploads") return this.#reader.upload(value);
+    return section === "files" ? this.#reader.file(value) : this.#reader.notice(value);
   }
 
   #check(line: Buffer): void {

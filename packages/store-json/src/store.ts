@@ -4,11 +4,14 @@ import {
   type ChangeOutcome,
   type ClaimRequest,
   type Counters,
+  type DueNotices,
   type FileChange,
   type FilePage,
   type FileRecord,
   type FinishedPart,
   InputError,
+  type Notice,
+  type NoticePage,
   type RescueRequest,
   type StateStore,
   StateStoreError,
@@ -100,8 +103,8 @@ export class JsonStateStore implements StateStore {
     return this.#read((state) => state.listUploads(page));
   }
 
-  updateUpload(before: UploadRecord, after: UploadRecord): Promise<boolean> {
-    return this.#write(({ ledger }) => ledger.write((draft) => draft.updateUpload(before, after)));
+  updateUpload(before: UploadRecord, after: UploadRecord, notices?: readonly Notice[]): Promise<boolean> {
+    return this.#write(({ ledger }) => ledger.write((draft) => draft.updateUpload(before, after, notices)));
   }
 
   getFile(uploadId: string, path: string): Promise<FileRecord | undefined> {
@@ -163,6 +166,26 @@ export class JsonStateStore implements StateStore {
 
   isAlive(owner: string): Promise<boolean> {
     return this.#read((state) => state.isAlive(owner, performance.now()));
+  }
+
+  getNotice(id: string): Promise<Notice | undefined> {
+    return this.#read((state) => state.notices.get(id));
+  }
+
+  listNotices(page: NoticePage): Promise<Notice[]> {
+    return this.#read((state) => state.notices.list(page));
+  }
+
+  dueNotices(request: DueNotices): Promise<Notice[]> {
+    return this.#read((state) => state.notices.due(request));
+  }
+
+  nextNotice(subscriber: string): Promise<number | undefined> {
+    return this.#read((state) => state.notices.next(subscriber));
+  }
+
+  updateNotice(before: Notice, after: Notice | null): Promise<boolean> {
+    return this.#write(({ ledger }) => ledger.write((draft) => draft.updateNotice(before, after)));
   }
 
   async #close(): Promise<void> {

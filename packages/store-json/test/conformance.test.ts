@@ -1,5 +1,8 @@
 import { stateStoreCases } from "@bucketline/conformance";
 import { test } from "vitest";
+import { openBeforeNotices } from "./before-notices.ts";
 import { openHarness } from "./folder.ts";
 
-for (const { name, run } of stateStoreCases({ open: openHarness })) test(name, run);
+const older = { "before notices": openBeforeNotices };
+
+for (const { name, run } of stateStoreCases({ open: openHarness, older })) test(name, run);

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { StateStoreHarness } from "@bucketline/conformance";
-import { type FileRecord, newFile, newUpload, type StateStore, type UploadSpec } from "@bucketline/core";
+import { type FileRecord, type Notice, newFile, newUpload, type StateStore, type UploadSpec } from "@bucketline/core";
 import { onTestFinished } from "vitest";
 import { JsonStateStore, type JsonStateStoreOptions } from "../src/index.ts";
 
@@ -21,8 +21,11 @@ export async function opened(options: string | JsonStateStoreOptions): Promise<J
   return store;
 }
 
-export async function openHarness(): Promise<StateStoreHarness> {
-  const path = join(testFolder(), "uploads.json");
+export function openHarness(): Promise<StateStoreHarness> {
+  return harnessOf(join(testFolder(), "uploads.json"));
+}
+
+export async function harnessOf(path: string): Promise<StateStoreHarness> {
   const store = await opened(path);
   return {
     store,
@@ -44,6 +47,23 @@ export function aFile(path: string, overrides: Partial<FileRecord> = {}): FileRe
 
 export function anUpload(id = "u") {
   return { ...newUpload(id, {} as UploadSpec, NOW), state: "IN_PROGRESS" } as const;
+}
+
+export function aNotice(id: string, overrides: Partial<Notice> = {}): Notice {
+  return {
+    id,
+    subscriber: "s",
+    event: "upload:completed",
+    payload: { uploadId: "u", state: "COMPLETED", reason: null },
+    state: "DUE",
+    revision: 1,
+    attempts: 0,
+    nextAttemptAt: NOW,
+    reason: null,
+    createdAt: NOW,
+    updatedAt: NOW,
+    ...overrides,
+  };
 }
 
 /** Inserts upload `u` with files `0000`, `0001`, … */

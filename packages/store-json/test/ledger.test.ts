@@ -1,11 +1,11 @@
 import { setImmediate } from "node:timers/promises";
-import { reduceFile, type StateStore, systemClock } from "@bucketline/core";
+import { type NoticeState, reduceFile, type StateStore, systemClock } from "@bucketline/core";
 import { Draft, MemoryState } from "@bucketline/core/memory";
 import { MemoryStateStore } from "@bucketline/core/testing";
 import { expect, test } from "vitest";
 import { Ledger } from "../src/ledger.ts";
 import { SavedState } from "../src/saved-state.ts";
-import { aFile, anUpload, everyFile, fill, NOW, opened, testFolder } from "./folder.ts";
+import { aFile, aNotice, anUpload, everyFile, fill, NOW, opened, testFolder } from "./folder.ts";
 import { dump, Machine, MachineDisk, NAMES, Succession, seeded, systemError } from "./machine.ts";
 
 async function ledgerOn(disk: MachineDisk, succession = new Succession()): Promise<Ledger> {
@@ -92,10 +92,14 @@ test("a group that cannot be written has not happened; a call that throws spoils
 /** A random call, the same for every store. */
 function randomCall(random: () => number): (store: StateStore) => Promise<unknown> {
   const pick = (limit: number) => Math.floor(random() * limit);
-  const [kind, name, revision, due, limit] = [pick(8), `f${pick(12)}`, pick(4), NOW + pick(3), pick(4)];
+  const [kind, name, revision, due, limit] = [pick(11), `f${pick(12)}`, pick(4), NOW + pick(3), pick(4)];
   const take = (file: ReturnType<typeof aFile>) => reduceFile(file, { type: "claim", owner: `o${due}` }, NOW);
   const release = (file: ReturnType<typeof aFile>) => reduceFile(file, { type: "release", burnt: true }, NOW);
+  const id = pick(6);
+  const notice = (revision: number, state: NoticeState = "DUE") =>
+    aNotice(`${id}`, { revision, state, nextAttemptAt: due, subscriber: SUBSCRIBERS[id % 2] ?? "" });
   const change = {
+    notices: [notice(limit)],
     before: revision === 0 ? null : aFile(name, { revision }),
     after: aFile(name, {
       revision: revision + 1,
@@ -111,7 +115,21 @@ function randomCall(random: () => number): (store: StateStore) => Promise<unknow
     return (store) => store.claim(request);
   }
   if (kind === 6) return (store) => store.rescue({ limit, release });
-  return (store) => store.updateUpload({ ...anUpload(), revision }, { ...anUpload(), revision: revision + 1 });
+  if (kind === 7)
+    return (store) =>
+      store.updateUpload({ ...anUpload(), revision }, { ...anUpload(), revision: revision + 1 }, [notice(1)]);
+  const after = kind === 8 ? null : notice(revision + 1, kind === 9 ? "DUE" : "DEAD");
+  return (store) => store.updateNotice(notice(revision), after);
+}
+
+const SUBSCRIBERS = ["s", "t"];
+
+async function everyNotice(store: StateStore): Promise<unknown> {
+  const asked = SUBSCRIBERS.map((subscriber) => [
+    store.dueNotices({ subscriber, dueBy: NOW + 1, limit: 9 }),
+    store.nextNotice(subscriber),
+  ]);
+  return await Promise.all([store.listNotices({ limit: 9 }), ...asked.flat()]);
 }
 
 test("calls made at once do what the same calls do one after the other", async () => {
@@ -130,9 +148,11 @@ test("calls made at once do what the same calls do one after the other", async (
       expect(results, `seed ${seed}, round ${round}`).toEqual(expected);
     }
     expect(await everyFile(store)).toEqual(await everyFile(model));
+    expect(await everyNotice(store), `seed ${seed}, round ${round}`).toEqual(await everyNotice(model));
     await store.close();
     await store.open();
     expect(await everyFile(store), `seed ${seed}, round ${round}`).toEqual(await everyFile(model));
+    expect(await everyNotice(store), `seed ${seed}, round ${round}`).toEqual(await everyNotice(model));
     expect(await store.counters("u")).toEqual(await model.counters("u"));
     await store.close();
   }
@@ -142,10 +162,13 @@ test("a draft leaves its state alone until its writes are applied", () => {
   const state = new MemoryState();
   const draft = new Draft(state);
   draft.insertUpload(anUpload());
-  draft.commit([{ before: null, after: aFile("a") }]);
-  expect(dump(state)).toBe("[]");
+  draft.commit([{ before: null, after: aFile("a"), notices: [aNotice("n"), aNotice("n", { attempts: 1 })] }]);
+  draft.updateUpload(anUpload(), { ...anUpload(), revision: 2 }, [aNotice("n", { attempts: 2 }), aNotice("o")]);
+  draft.updateNotice(aNotice("o"), null);
+  expect(dump(state)).toBe(dump(new MemoryState()));
   for (const write of draft.writes) state.apply(write);
   expect(state.filesOf("u").get("a")).toEqual(aFile("a"));
+  expect(state.notices.list({ limit: 9 })).toEqual([aNotice("n")]);
 });
 
 test("what an owner of an earlier opening held is given back, unless it beats again", async () => {

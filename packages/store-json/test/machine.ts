@@ -4,7 +4,7 @@ import type { Disk, DiskFile } from "../src/disk.ts";
 import { Names } from "../src/names.ts";
 import { fileToJson, RecordReader } from "../src/records.ts";
 import { type Fence, SavedState } from "../src/saved-state.ts";
-import { aFile, anUpload } from "./folder.ts";
+import { aFile, aNotice, anUpload } from "./folder.ts";
 
 export const NAMES = new Names("uploads.json");
 
@@ -185,7 +185,7 @@ export class Owner {
     for (const write of writes) this.state.apply(write);
   }
 
-  /** Some groups of writes: an upload when there is none, files that come and change, parts. */
+  /** Some groups of writes: an upload when there is none, files that come and change, parts, notices that come and go. */
   next(label: string): RecordWrite[] {
     const n = this.#written++;
     const upload = this.state.uploads.has("u") ? [] : [{ upload: anUpload() }];
@@ -200,10 +200,14 @@ export class Owner {
     const parts = [{ partNumber: n + 1, size: 1, etag: label, checksum: "crc32:00c0ffee" }] as const;
     const known = this.state.files.get("u")?.get(`f${n % 3}`);
     const revision = (known?.revision ?? 0) + 1;
+    const history = n % 2 === 0 ? [] : [{ at: n, what: "rescue", attempt: 1, reason: null } as const];
+    const [first] = this.state.notices.list({ limit: 1 });
     return [
       ...upload,
-      { file: aFile(`f${n % 3}`, { revision, transfer: n % 4 === 3 ? null : transfer, owner: label }), parts },
+      { file: aFile(`f${n % 3}`, { revision, history, transfer: n % 4 === 3 ? null : transfer, owner: label }), parts },
       { file: aFile(`${label}${n}`, { size: n }) },
+      { notice: aNotice(`${n % 5}`, { revision, state: n % 3 === 0 ? "DEAD" : "DUE", nextAttemptAt: n }) },
+      ...(first && n % 2 === 1 ? [{ removedNotice: first.id }] : []),
     ];
   }
 }
@@ -217,7 +221,9 @@ export function dump(state: MemoryState): string {
       fileToJson(file, state.filesOf(upload.id).parts(file.path)),
     ),
   }));
-  return JSON.stringify(uploads);
+  const notices = state.notices.list({ limit: Number.POSITIVE_INFINITY });
+  const next = state.notices.next("s");
+  return JSON.stringify({ uploads, notices, next });
 }
 
 /** What `state` would be with these writes, too. */
@@ -228,6 +234,7 @@ export function dumpWith(state: MemoryState, writes: readonly RecordWrite[], emp
     const files = state.filesOf(upload.id);
     for (const file of files.after(undefined)) empty.apply({ file, parts: files.parts(file.path) });
   }
+  for (const notice of state.notices.list({ limit: Number.POSITIVE_INFINITY })) empty.apply({ notice });
   for (const write of writes) empty.apply(write);
   return dump(empty);
 }

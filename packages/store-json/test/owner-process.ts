@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline";
 import { JsonStateStore } from "../src/index.ts";
-import { aFile, anUpload, NOW } from "./folder.ts";
+import { aFile, aNotice, anUpload, NOW } from "./folder.ts";
 
 /**
  * A process of its own that does what it reads, a line at a time, with one JSON answer each:
@@ -10,7 +10,8 @@ const answer = (value: unknown) => process.stdout.write(`${JSON.stringify(value)
 let store: JsonStateStore | undefined;
 
 async function commit(name: string, text = ""): Promise<unknown> {
-  const [outcome] = (await store?.commit([{ before: null, after: aFile(name, { fingerprint: text }) }])) ?? [];
+  const change = { before: null, after: aFile(name, { fingerprint: text }), notices: [aNotice(name)] };
+  const [outcome] = (await store?.commit([change])) ?? [];
   return outcome;
 }
 

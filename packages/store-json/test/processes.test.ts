@@ -92,6 +92,8 @@ test("killed at random moments, again and again: every acknowledged commit is th
       `seed ${seed}, round ${round}`,
     ).toEqual([]);
     expect((await store.counters("u")).PENDING.files).toBe(there.size);
+    const notices = await store.listNotices({ limit: Number.MAX_SAFE_INTEGER });
+    expect(new Set(notices.map(({ id }) => id)), `seed ${seed}, round ${round}`).toEqual(there);
     // Every other time the next one finds what the killed one left, not what a clean end made of it.
     if (round % 2 === 0) await store.close();
     else await abandon(store, path);

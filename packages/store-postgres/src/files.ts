@@ -12,6 +12,7 @@ import { applyChanges, type Change } from "./changes.ts";
 import type { Connection } from "./connection.ts";
 import type { CounterDeltas } from "./counters.ts";
 import { listInOrder } from "./listing.ts";
+import type { NoticeTable } from "./notices.ts";
 import { decodeFile, decodePart, keyHashOf, type Row } from "./rows.ts";
 import type { Statements } from "./statements.ts";
 import { fileStateOf } from "./states.ts";
@@ -20,11 +21,13 @@ import type { UploadTable } from "./uploads.ts";
 
 export class FileTable {
   readonly #uploads: UploadTable;
+  readonly #notices: NoticeTable;
   readonly #sql: Statements["files"];
   readonly #writes: Statements["writes"];
 
-  constructor(uploads: UploadTable, statements: Statements) {
+  constructor(uploads: UploadTable, notices: NoticeTable, statements: Statements) {
     this.#uploads = uploads;
+    this.#notices = notices;
     this.#sql = statements.files;
     this.#writes = statements.writes;
   }
@@ -128,6 +131,8 @@ export class FileTable {
       return { seq: seqs.get(after.uploadId) as number, before, after, parts };
     });
     const applied = await applyChanges(connection, this.#writes, numbered, deltas);
+    const notices = changes.flatMap((change, index) => (applied[index] && change.notices) || []);
+    await this.#notices.record(connection, notices);
     return applied.map((isApplied) => (isApplied ? "applied" : "conflict"));
   }
 

@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
-import type { Checksum, Evidence, FileRecord, FinishedPart, UploadRecord } from "@bucketline/core";
-import { FILE_CODE, fileStateOf, UPLOAD_CODE, uploadStateOf } from "./states.ts";
+import type { Checksum, Evidence, FileRecord, FinishedPart, Notice, NoticeEvent, UploadRecord } from "@bucketline/core";
+import { FILE_CODE, fileStateOf, NOTICE_CODE, noticeStateOf, UPLOAD_CODE, uploadStateOf } from "./states.ts";
 import { fromBytes, isLongKey, toBytes, toJson } from "./text.ts";
 
 /** As the driver sends it; Buffers become `bytea`. */
@@ -30,6 +30,7 @@ export const FILE_COLUMNS: Columns = [
   ["transfer", "json"],
   ["has_transfer", "bool"],
   ["evidence", "json"],
+  ["history", "json"],
   ["created_at", "int8"],
   ["updated_at", "int8"],
 ];
@@ -88,6 +89,7 @@ export function encodeFile(file: FileRecord): Value[] {
     jsonOrNull(file.transfer),
     file.transfer !== null,
     encodeEvidence(file),
+    file.history.length === 0 ? null : toJson(file.history),
     file.createdAt,
     file.updatedAt,
   ];
@@ -117,8 +119,9 @@ export function decodeFile(uploadId: string, row: Row): FileRecord {
     reason: parsed(row[15]),
     transfer: parsed(row[16]),
     evidence: decodeEvidence(row[18], facts),
-    createdAt: Number(row[19]),
-    updatedAt: Number(row[20]),
+    history: parsed(row[19]) ?? [],
+    createdAt: Number(row[20]),
+    updatedAt: Number(row[21]),
   };
 }
 
@@ -189,6 +192,56 @@ export function decodeUpload(row: Row): UploadRecord {
     createdAt: Number(createdAt),
     updatedAt: Number(updatedAt),
     finishedAt: numberOrNull(finishedAt),
+  };
+}
+
+/** In the order of `encodeNotice` and `decodeNotice`; what a write replaces. */
+export const NOTICE_COLUMNS: Columns = [
+  ["event", "bytea"],
+  ["payload", "json"],
+  ["state", "int2"],
+  ["revision", "int8"],
+  ["attempts", "int8"],
+  ["next_attempt_at", "int8"],
+  ["reason", "json"],
+  ["created_at", "int8"],
+  ["updated_at", "int8"],
+];
+
+export const NOTICE_ID: Columns = [
+  ["id", "bytea"],
+  ["subscriber", "bytea"],
+];
+
+export function encodeNotice(notice: Notice): Value[] {
+  return [
+    toBytes(notice.event),
+    toJson(notice.payload),
+    NOTICE_CODE[notice.state],
+    notice.revision,
+    notice.attempts,
+    notice.nextAttemptAt,
+    jsonOrNull(notice.reason),
+    notice.createdAt,
+    notice.updatedAt,
+  ];
+}
+
+/** NOTICE_ID, then NOTICE_COLUMNS. */
+export function decodeNotice(row: Row): Notice {
+  const [id, subscriber, event, payload, state, revision, attempts, nextAttemptAt, reason, createdAt, updatedAt] = row;
+  return {
+    id: text(id),
+    subscriber: text(subscriber),
+    event: text(event) as NoticeEvent,
+    payload: parsed(payload),
+    state: noticeStateOf(Number(state)),
+    revision: Number(revision),
+    attempts: Number(attempts),
+    nextAttemptAt: Number(nextAttemptAt),
+    reason: parsed(reason),
+    createdAt: Number(createdAt),
+    updatedAt: Number(updatedAt),
   };
 }
 

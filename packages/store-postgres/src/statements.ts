@@ -1,16 +1,18 @@
 import { hash } from "node:crypto";
-import type { FilePage, UploadPage } from "@bucketline/core";
+import { type FilePage, NOTICE_STATES, type NoticePage, type UploadPage } from "@bucketline/core";
 import {
   type Columns,
   FILE_COLUMNS,
   FILE_ID,
   FILE_SELECTED,
   LONG_PATH,
+  NOTICE_COLUMNS,
+  NOTICE_ID,
   PART_COLUMNS,
   selectList,
   UPLOAD_COLUMNS,
 } from "./rows.ts";
-import { FILE_CODE, UPLOAD_CODE } from "./states.ts";
+import { FILE_CODE, NOTICE_CODE, UPLOAD_CODE } from "./states.ts";
 
 export interface Statement {
   /** Of its text, so that one connection may serve several schemas and versions. */
@@ -31,6 +33,7 @@ export const CHANGED_FILE: Columns = [
   ...FILE_COLUMNS.map(([name, type]) => [`new_${name}`, type] as const),
 ];
 export const NEW_PART: Columns = [...FILE_ID, ...PART_COLUMNS];
+export const NEW_NOTICE: Columns = [...NOTICE_ID, ...NOTICE_COLUMNS];
 export const COUNTER: Columns = [
   ["upload", "int4"],
   ["state", "int2"],
@@ -58,6 +61,7 @@ export function statementsOf(schema: string) {
     files: fileStatements(schema),
     writes: writeStatements(schema),
     owners: ownerStatements(schema),
+    notices: noticeStatements(schema),
   };
 }
 
@@ -187,6 +191,52 @@ function ownerStatements(schema: string) {
     living: statement(`SELECT encode(o.name, 'hex') FROM ${owners} o WHERE o.name = ANY($1::bytea[]) AND ${lives}`),
     stale: statement(`SELECT ${FILE} FROM ${schema}.files f WHERE ${stale} LIMIT $1::int8 FOR UPDATE OF f SKIP LOCKED`),
   };
+}
+
+function noticeStatements(schema: string) {
+  const notices = `${schema}.notices`;
+  const select = `SELECT ${selectList(NEW_NOTICE)} FROM ${notices}`;
+  const due = `subscriber = $1::bytea AND state = ${NOTICE_CODE.DUE}`;
+  const current = "id = $1::bytea AND revision = $2::int8 RETURNING true";
+  const sets = NOTICE_COLUMNS.map(([name, type], n) => `${name} = $${n + 3}::${type}`).join(", ");
+  return {
+    insert: statement(`INSERT INTO ${notices} (${names(NEW_NOTICE)}) SELECT * FROM ${unnested(NEW_NOTICE)}
+      ON CONFLICT (id) DO NOTHING`),
+    get: statement(`${select} WHERE id = $1::bytea`),
+    due: statement(
+      `${select} WHERE ${due} AND next_attempt_at <= $2::int8 ORDER BY next_attempt_at, id LIMIT $3::int8`,
+    ),
+    next: statement(`SELECT next_attempt_at FROM ${notices} WHERE ${due} ORDER BY next_attempt_at LIMIT 1`),
+    update: statement(`UPDATE ${notices} SET ${sets} WHERE ${current}`),
+    remove: statement(`DELETE FROM ${notices} WHERE ${current}`),
+    list: (page: Pick<NoticePage, "subscriber" | "states">) => noticeListStatement(notices, page),
+  };
+}
+
+/**
+ * Takes limit and id to start after; then the subscriber where it is set. What to list is asked for as a range, in the
+ * order of its index: beside an equation the server would take the primary key for as good, and read past all that is of
+ * another kind.
+ */
+function noticeListStatement(notices: string, page: Pick<NoticePage, "subscriber" | "states">): Statement {
+  const { subscriber, states } = page;
+  const select = `SELECT ${selectList(NEW_NOTICE)} FROM`;
+  const inOrder = "ORDER BY id LIMIT $1::int8";
+  if (subscriber === undefined && states === undefined) {
+    return statement(`${select} ${notices} WHERE id > $2::bytea ${inOrder}`);
+  }
+  const whose = subscriber === undefined ? [] : [["subscriber", "$3::bytea"] as const];
+  const runs = [...new Set(states ?? NOTICE_STATES)].map((state) => {
+    const kind = [...whose, ["state", `${NOTICE_CODE[state]}::int2`] as const];
+    const columns = kind.map(([column]) => column).join(", ");
+    const values = kind.map(([, value]) => value).join(", ");
+    return `${notices} WHERE (${columns}, id) > (${values}, $2::bytea) AND (${columns}) <= (${values})
+      ORDER BY ${columns}, id LIMIT $1::int8`;
+  });
+  if (runs.length === 1) return statement(`${select} ${runs[0]}`);
+  // At most a page of each is put in order.
+  const pages = runs.map((run) => `(SELECT * FROM ${run})`).join(" UNION ALL ");
+  return statement(`${select} (${pages}) n ${inOrder}`);
 }
 
 function among(codes: readonly number[]): string {

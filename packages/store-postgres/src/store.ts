@@ -3,10 +3,13 @@ import type {
   ChangeOutcome,
   ClaimRequest,
   Counters,
+  DueNotices,
   FileChange,
   FilePage,
   FileRecord,
   FinishedPart,
+  Notice,
+  NoticePage,
   RescueRequest,
   StateStore,
   Unsubscribe,
@@ -19,6 +22,7 @@ import { CounterDeltas } from "./counters.ts";
 import { Feed } from "./feed.ts";
 import { FileTable } from "./files.ts";
 import { prepare } from "./migrate.ts";
+import { NoticeTable } from "./notices.ts";
 import { type PostgresStateStoreOptions, quoted, type Settings, settingsOf } from "./options.ts";
 import { OwnerTable } from "./owners.ts";
 import { closed } from "./patience.ts";
@@ -36,6 +40,7 @@ interface Session {
   readonly uploads: UploadTable;
   readonly files: FileTable;
   readonly owners: OwnerTable;
+  readonly notices: NoticeTable;
   readonly transactions: Transactions;
   readonly claims: Claims;
   readonly feed: Feed;
@@ -103,9 +108,12 @@ export class PostgresStateStore implements StateStore {
   }
 
   /** After `STATE_UNAVAILABLE`, call it with the same `after` to learn whether it happened. */
-  updateUpload(before: UploadRecord, after: UploadRecord): Promise<boolean> {
+  updateUpload(before: UploadRecord, after: UploadRecord, notices: readonly Notice[] = []): Promise<boolean> {
     return this.#run(async ({ uploads, transactions, feed }) => {
-      const isWritten = await transactions.write((connection) => uploads.update(connection, before, after), after);
+      const isWritten = await transactions.write(
+        (connection) => uploads.update(connection, before, after, notices),
+        after,
+      );
       if (isWritten) feed.changed([after.id], true);
       return isWritten;
     });
@@ -196,6 +204,38 @@ export class PostgresStateStore implements StateStore {
     return this.#run(({ connections, owners }) => connections.read((connection) => owners.isAlive(connection, owner)));
   }
 
+  getNotice(id: string): Promise<Notice | undefined> {
+    return this.#run(({ connections, notices }) => connections.read((connection) => notices.get(connection, id)));
+  }
+
+  listNotices(page: NoticePage): Promise<Notice[]> {
+    return this.#run(({ connections, notices }) => connections.read((connection) => notices.list(connection, page)));
+  }
+
+  dueNotices(request: DueNotices): Promise<Notice[]> {
+    return this.#run(({ connections, notices }) => connections.read((connection) => notices.due(connection, request)));
+  }
+
+  nextNotice(subscriber: string): Promise<number | undefined> {
+    return this.#run(({ connections, notices }) =>
+      connections.read((connection) => notices.next(connection, subscriber)),
+    );
+  }
+
+  /** After `STATE_UNAVAILABLE`, call it with the same `after` (of a removal: the same `before`) to learn whether it happened. */
+  updateNotice(before: Notice, after: Notice | null): Promise<boolean> {
+    return this.#run(async ({ notices, transactions, feed }) => {
+      const isWritten = await transactions.write(
+        (connection) => notices.update(connection, before, after),
+        notices.identityOf(before, after),
+      );
+      // Whoever delivers may be another host.
+      const isRevived = isWritten && before.state === "DEAD" && after?.state === "DUE";
+      if (isRevived) feed.changed([after.payload.uploadId], true);
+      return isWritten;
+    });
+  }
+
   async #open(): Promise<void> {
     const connections = new Connections(this.#settings);
     this.#opened = connections;
@@ -206,11 +246,12 @@ export class PostgresStateStore implements StateStore {
       throw error;
     }
     const statements = statementsOf(quoted(this.#settings.schema));
-    const uploads = new UploadTable(this.#settings.schema, statements, () => connections.generation);
-    const files = new FileTable(uploads, statements);
+    const notices = new NoticeTable(statements);
+    const uploads = new UploadTable(this.#settings.schema, statements, notices, () => connections.generation);
+    const files = new FileTable(uploads, notices, statements);
     const transactions = new Transactions(connections, statements, () => new CounterDeltas());
     this.#session = {
-      ...{ connections, uploads, files, transactions },
+      ...{ connections, uploads, files, notices, transactions },
       owners: new OwnerTable(uploads, files, statements),
       claims: new Claims(connections, transactions, uploads, files),
       feed: new Feed(connections, statements),

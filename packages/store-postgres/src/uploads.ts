@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
-import { StateStoreError, type UploadPage, type UploadRecord } from "@bucketline/core";
+import { type Notice, StateStoreError, type UploadPage, type UploadRecord } from "@bucketline/core";
 import type { Connection } from "./connection.ts";
+import type { NoticeTable } from "./notices.ts";
 import { decodeUpload, encodeUpload } from "./rows.ts";
 import type { Statements } from "./statements.ts";
 import { fromBytes, toBytes } from "./text.ts";
@@ -9,12 +10,14 @@ import type { Opening } from "./transactions.ts";
 export class UploadTable {
   readonly #schema: string;
   readonly #sql: Statements["uploads"];
+  readonly #notices: NoticeTable;
   readonly #lock: Statements["writes"]["lock"];
   readonly #generation: () => number;
   #known = { generation: 0, seqs: new Map<string, number>(), ids: new Map<number, string>() };
 
   /** @param generation of the connections: uploads are never deleted, so what is known stays true until it changes */
-  constructor(schema: string, statements: Statements, generation: () => number) {
+  constructor(schema: string, statements: Statements, notices: NoticeTable, generation: () => number) {
+    this.#notices = notices;
     this.#schema = schema;
     this.#generation = generation;
     this.#sql = statements.uploads;
@@ -42,10 +45,17 @@ export class UploadTable {
   }
 
   /** Inside a transaction. Waits until claims of the upload that are under way have ended. */
-  async update(connection: Connection, before: UploadRecord, after: UploadRecord): Promise<boolean> {
+  async update(
+    connection: Connection,
+    before: UploadRecord,
+    after: UploadRecord,
+    notices: readonly Notice[],
+  ): Promise<boolean> {
     await connection.query(this.#lock, [this.#lockOf(`upload ${before.id}`)]);
     const values = [toBytes(before.id), before.revision, ...encodeUpload(after)];
-    return (await connection.query(this.#sql.update, values)).length === 1;
+    const isWritten = (await connection.query(this.#sql.update, values)).length === 1;
+    if (isWritten) await this.#notices.record(connection, notices);
+    return isWritten;
   }
 
   /**

@@ -60,8 +60,15 @@ export async function opened(schema: string, options: PostgresStateStoreOptions 
 }
 
 /** A state in a schema of its own, for the conformance cases. */
-export async function openHarness(options: () => PostgresStateStoreOptions = () => ({})): Promise<StateStoreHarness> {
-  const schema = `case_${randomBytes(6).toString("hex")}`;
+export function openHarness(options: () => PostgresStateStoreOptions = () => ({})): Promise<StateStoreHarness> {
+  return harnessOf(`case_${randomBytes(6).toString("hex")}`, options);
+}
+
+/** Of the state in a schema, which is dropped at the end. */
+export async function harnessOf(
+  schema: string,
+  options: () => PostgresStateStoreOptions = () => ({}),
+): Promise<StateStoreHarness> {
   const handles: PostgresStateStore[] = [];
   const another = async () => {
     const where = { schema, connectionString: address(), ...options() };

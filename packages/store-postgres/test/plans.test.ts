@@ -26,13 +26,21 @@ const LISTS: readonly ListShape[] = [
   { dueBy: 1, isBounded: true },
 ];
 
-/** 10⁴ files, nearly all of them UPLOADED, behind statistics that say they are all PENDING, or true ones, or none. */
+const NOTICE_LISTS = [{}, { states: ["DEAD"] }, { subscriber: "s", states: ["DEAD"] }] as const;
+/** Of several kinds: a page of each is sorted. */
+const MIXED_NOTICE_LISTS = [{ subscriber: "s" }, { states: ["DUE", "DEAD"] }] as const;
+
+/** 10⁴ files, nearly all of them UPLOADED, and as many notices, nearly all of them DEAD and of one subscriber, behind statistics
+ * that say they are all PENDING, or DUE and of another, or true ones, or none. */
 async function table(statistics: "none" | "stale" | "true") {
   const schema = newSchema();
   await fill(await opened(schema), 10_000);
-  if (statistics === "stale") await sql(`ANALYZE ${schema}.files`);
+  await sql(`INSERT INTO ${schema}.notices
+    SELECT to_char(n, 'FM00000')::bytea, 's', 'file:failed', '{}', 0, 1, 0, n, NULL, 0, 0 FROM generate_series(1, 10000) n`);
+  if (statistics === "stale") await sql(`ANALYZE ${schema}.files, ${schema}.notices`);
   await sql(`UPDATE ${schema}.files SET state = 2 WHERE path > '\\x3030303130'`);
-  if (statistics === "true") await sql(`ANALYZE ${schema}.files`);
+  await sql(`UPDATE ${schema}.notices SET state = 1, subscriber = 'other' WHERE id > '\\x3030303130'`);
+  if (statistics === "true") await sql(`ANALYZE ${schema}.files, ${schema}.notices`);
   const connections = new Connections(settingsOf({ connectionString: address(), schema, maxConnections: 1 }));
   onTestFinished(() => connections.end());
   return { connections, statements: statementsOf(quoted(schema)) };
@@ -54,11 +62,12 @@ async function planOf(connection: Connection, { text }: Statement, mode: "generi
   return rows.map(([line]) => line).join("\n");
 }
 
-function everyStatement({ uploads, files, writes, owners }: Statements): Statement[] {
-  const groups = [uploads, files, writes, owners].flatMap((group) => Object.values(group));
+function everyStatement({ uploads, files, writes, owners, notices }: Statements): Statement[] {
+  const groups = [uploads, files, writes, owners, notices].flatMap((group) => Object.values(group));
   const lists = [files.list({}), ...LISTS.map(files.list), uploads.list({}), uploads.list({ after: "u" })];
   const expressions = [statement(`SELECT ${uploads.stateOf("75")}`)];
-  return [...groups.filter((value) => typeof value !== "function"), ...lists, ...expressions];
+  const noticeLists = NOTICE_LISTS.map(notices.list);
+  return [...groups.filter((value) => typeof value !== "function"), ...lists, ...noticeLists, ...expressions];
 }
 
 test.each(["none", "stale", "true"] as const)(
@@ -83,7 +92,7 @@ test.each(["none", "stale", "true"] as const)(
 
 test.each(["none", "stale", "true"] as const)("each question has its index (statistics: %s)", async (statistics) => {
   const { connections, statements } = await table(statistics);
-  const { files, owners } = statements;
+  const { files, owners, notices } = statements;
   const index: [Statement, RegExp][] = [
     [files.due, /Index Scan using files_pending .*\n.*Index Cond: .*upload = .* AND .*next_attempt_at <= /],
     [files.beyond, /Index Scan using files_pending .*\n.*Index Cond: .*upload = .* AND .*next_attempt_at > /],
@@ -102,6 +111,23 @@ test.each(["none", "stale", "true"] as const)("each question has its index (stat
     [files.list({ withTransfer: true }), /files_transfer .*\n.*Index Cond: .*upload = .* AND .*path > /],
     [owners.stale, /LockRows(.|\n)*files_held(.|\n)*owners_pkey/],
     [owners.isAnyStale, /files_held(.|\n)*owners_pkey/],
+    [notices.due, /Index Scan using notices_due .*\n.*Index Cond: .*subscriber = .* AND .*next_attempt_at <= /],
+    [notices.next, /Index (Only )?Scan using notices_due /],
+    [notices.get, /notices_pkey /],
+    [notices.update, /notices_pkey /],
+    [notices.remove, /notices_pkey /],
+    [notices.list({}), /notices_pkey .*\n.*Index Cond: .*id > /],
+    [notices.list({ states: ["DEAD"] }), /notices_by_state .*\n.*Index Cond: .*\(state, id\) > .* AND \(state <= /],
+    [
+      notices.list({ subscriber: "s", states: ["DEAD"] }),
+      /notices_of_subscriber .*\n.*Index Cond: .*\(subscriber, state, id\) > .* AND .*\(subscriber, state\) <= /,
+    ],
+    ...MIXED_NOTICE_LISTS.map((page): [Statement, RegExp] => {
+      return [
+        notices.list(page),
+        /Sort\n(.|\n)*Append\n.*Limit\n.*using (\w+) .*\n.*ROW(.|\n)*Limit\n.*using \2 .*\n.*ROW/,
+      ];
+    }),
   ];
   await connections.use(async (connection) => {
     for (const mode of ["generic", "custom"] as const) {

@@ -10,6 +10,7 @@ import type {
 } from "@bucketline/core";
 import type { Database, Statement } from "better-sqlite3";
 import { hashOf, KeyHashes } from "./keys.ts";
+import type { NoticeTable } from "./notices.ts";
 import { type Bound, decodeFile, decodePart, encodeFile, encodePart, type FileRow, type PartRow } from "./rows.ts";
 import { COUNTERS, FILES, listFilesSql, PARTS } from "./statements.ts";
 import { FILE_CODE, fileStateOf } from "./states.ts";
@@ -20,6 +21,7 @@ type Rows = Statement<Bound[], FileRow>;
 export class FileTable {
   readonly #db: Database;
   readonly #uploads: UploadTable;
+  readonly #notices: NoticeTable;
   readonly #transaction: (work: () => unknown) => unknown;
   readonly #insert: Statement<Bound[]>;
   readonly #update: Statement<Bound[]>;
@@ -38,9 +40,10 @@ export class FileTable {
   readonly #getCounters: Statement<Bound[], [state: number, files: number, bytes: number]>;
   readonly #addCounters: Statement<Bound[]>;
 
-  constructor(db: Database, uploads: UploadTable) {
+  constructor(db: Database, uploads: UploadTable, notices: NoticeTable) {
     this.#db = db;
     this.#uploads = uploads;
+    this.#notices = notices;
     this.#transaction = db.transaction((work: () => unknown) => work()).immediate;
     this.#insert = db.prepare(FILES.insert);
     this.#update = db.prepare(FILES.update);
@@ -101,9 +104,7 @@ export class FileTable {
 
   commit(changes: readonly FileChange[]): ChangeOutcome[] {
     if (changes.length === 0) return [];
-    return this.write((write) =>
-      changes.map(({ before, after, parts }) => (write(before, after, parts) ? "applied" : "conflict")),
-    );
+    return this.write((write) => changes.map((change) => (write(change) ? "applied" : "conflict")));
   }
 
   claim({ uploadId, uploadState, limit, now, horizon, take }: ClaimRequest): FileRecord[] {
@@ -126,18 +127,13 @@ export class FileTable {
   write<T>(work: (write: WriteFile) => T): T {
     return this.#transaction(() => {
       const deltas = new CounterDeltas();
-      const result = work((before, after, parts) => this.#writeOne(deltas, before, after, parts));
+      const result = work((change) => this.#writeOne(deltas, change));
       for (const [seq, code, files, bytes] of deltas.rows()) this.#addCounters.run(seq, code, files, bytes);
       return result;
     }) as T;
   }
 
-  #writeOne(
-    deltas: CounterDeltas,
-    before: FileRecord | null,
-    after: FileRecord,
-    parts: readonly FinishedPart[] = [],
-  ): boolean {
+  #writeOne(deltas: CounterDeltas, { before, after, parts = [], notices = [] }: FileChange): boolean {
     const seq = this.#uploads.requireSeq(after.uploadId);
     const row = encodeFile(after, this.#keys.ofWrite(seq, after.key));
     const { changes } =
@@ -150,6 +146,7 @@ export class FileTable {
     const token = after.transfer?.token;
     if (before?.transfer && before.transfer.token !== token) this.#dropParts.run(seq, after.path);
     if (token !== undefined) for (const part of parts) this.#putPart.run(seq, after.path, ...encodePart(part));
+    this.#notices.record(notices);
     return true;
   }
 
@@ -168,12 +165,12 @@ export class FileTable {
 const compared = ({ revision, state, fence, size }: FileRecord) => [revision, FILE_CODE[state], fence, size];
 
 /** @returns false when the change was overtaken */
-export type WriteFile = (before: FileRecord | null, after: FileRecord, parts?: readonly FinishedPart[]) => boolean;
+export type WriteFile = (change: FileChange) => boolean;
 
 /** Writes what `next` makes of a record that was read in the same transaction. */
 export function writeOwn(write: WriteFile, file: FileRecord, next: (file: FileRecord) => FileRecord): FileRecord {
   const after = next(file);
-  if (!write(file, after))
+  if (!write({ before: file, after }))
     throw new TypeError(`A claimed or rescued record must keep the path ${file.path} of its file.`);
   return after;
 }

@@ -1,5 +1,5 @@
-import type { Checksum, Evidence, FileRecord, FinishedPart, UploadRecord } from "@bucketline/core";
-import { FILE_CODE, fileStateOf, UPLOAD_CODE, uploadStateOf } from "./states.ts";
+import type { Checksum, Evidence, FileRecord, FinishedPart, Notice, NoticeEvent, UploadRecord } from "@bucketline/core";
+import { FILE_CODE, fileStateOf, NOTICE_CODE, noticeStateOf, UPLOAD_CODE, uploadStateOf } from "./states.ts";
 
 export type Bound = string | number | null;
 
@@ -23,6 +23,7 @@ export const FILE_COLUMNS = [
   ],
   ...["owner", "fence", "reason", "transfer", "evidence_key", "evidence_size", "evidence_etag", "evidence_version"],
   ...["evidence_checksum", "evidence_fingerprint", "evidence_at", "created_at", "updated_at", "unstable_since"],
+  "history",
 ] as const;
 
 export function encodeFile(file: FileRecord, keyHash: number | null): Bound[] {
@@ -52,6 +53,7 @@ export function encodeFile(file: FileRecord, keyHash: number | null): Bound[] {
     file.createdAt,
     file.updatedAt,
     file.unstableSince,
+    file.history.length === 0 ? null : JSON.stringify(file.history),
   ];
 }
 
@@ -70,6 +72,7 @@ export type FileRow = [
   ...[etag: string | null, versionId: string | null, checksum: string | null, evidenceFingerprint: string | null],
   ...[uploadedAt: number | null, createdAt: number, updatedAt: number],
   unstableSince: number | null,
+  history: string | null,
 ];
 
 export function decodeFile(uploadId: string, row: FileRow): FileRecord {
@@ -91,6 +94,7 @@ export function decodeFile(uploadId: string, row: FileRow): FileRecord {
     reason: parsed(row[13]),
     transfer: parsed(row[14]),
     evidence: decodeEvidence(row),
+    history: parsed(row[25]) ?? [],
     createdAt: row[22],
     updatedAt: row[23],
   };
@@ -176,5 +180,47 @@ export function decodeUpload(row: UploadRow): UploadRecord {
     createdAt,
     updatedAt,
     finishedAt,
+  };
+}
+
+/** In the order of `encodeNotice` and `decodeNotice`; what a write replaces. */
+export const NOTICE_COLUMNS = [
+  ...["event", "payload", "state", "revision", "attempts", "next_attempt_at", "reason", "created_at", "updated_at"],
+] as const;
+
+export function encodeNotice(notice: Notice): Bound[] {
+  return [
+    notice.event,
+    JSON.stringify(notice.payload),
+    NOTICE_CODE[notice.state],
+    notice.revision,
+    notice.attempts,
+    notice.nextAttemptAt,
+    json(notice.reason),
+    notice.createdAt,
+    notice.updatedAt,
+  ];
+}
+
+/** `id` and `subscriber`, then NOTICE_COLUMNS. */
+export type NoticeRow = [
+  ...[id: string, subscriber: string, event: string, payload: string, state: number, revision: number],
+  ...[attempts: number, nextAttemptAt: number, reason: string | null, createdAt: number, updatedAt: number],
+];
+
+export function decodeNotice(row: NoticeRow): Notice {
+  const [id, subscriber, event, payload, state, revision, attempts, nextAttemptAt, reason, createdAt, updatedAt] = row;
+  return {
+    id,
+    subscriber,
+    event: event as NoticeEvent,
+    payload: JSON.parse(payload),
+    state: noticeStateOf(state),
+    revision,
+    attempts,
+    nextAttemptAt,
+    reason: parsed(reason),
+    createdAt,
+    updatedAt,
   };
 }

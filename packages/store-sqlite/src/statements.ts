@@ -1,13 +1,15 @@
-import type { FilePage, UploadPage } from "@bucketline/core";
-import { FILE_COLUMNS, UPLOAD_COLUMNS } from "./rows.ts";
-import { FILE_CODE, UPLOAD_CODE } from "./states.ts";
+import { type FilePage, NOTICE_STATES, type NoticePage, type UploadPage } from "@bucketline/core";
+import { FILE_COLUMNS, NOTICE_COLUMNS, UPLOAD_COLUMNS } from "./rows.ts";
+import { FILE_CODE, NOTICE_CODE, UPLOAD_CODE } from "./states.ts";
 
 const marks = (count: number) => Array.from({ length: count }, () => "?").join(", ");
 const assignments = (columns: readonly string[]) => columns.map((column) => `${column} = ?`).join(", ");
 
 const FILE = ["path", ...FILE_COLUMNS].join(", ");
 const UPLOAD = ["id", ...UPLOAD_COLUMNS].join(", ");
+const NOTICE = ["id", "subscriber", ...NOTICE_COLUMNS].join(", ");
 const PENDING = `state = ${FILE_CODE.PENDING}`;
+const DUE = `state = ${NOTICE_CODE.DUE}`;
 
 export const UPLOADS = {
   insert: `INSERT INTO uploads (${UPLOAD}) VALUES (${marks(UPLOAD_COLUMNS.length + 1)}) ON CONFLICT DO NOTHING`,
@@ -97,3 +99,31 @@ export const OWNERS = {
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   forget: "DELETE FROM owners WHERE name = ?",
 } as const;
+
+export const NOTICES = {
+  insert: `INSERT INTO notices (${NOTICE}) VALUES (${marks(NOTICE_COLUMNS.length + 2)}) ON CONFLICT DO NOTHING`,
+  get: `SELECT ${NOTICE} FROM notices WHERE id = ?`,
+  due: `SELECT ${NOTICE} FROM notices INDEXED BY notices_due
+    WHERE subscriber = ? AND ${DUE} AND next_attempt_at <= ? ORDER BY next_attempt_at, id LIMIT ?`,
+  earliest: `SELECT next_attempt_at FROM notices INDEXED BY notices_due
+    WHERE subscriber = ? AND ${DUE} ORDER BY next_attempt_at LIMIT 1`,
+  update: `UPDATE notices SET ${assignments(NOTICE_COLUMNS)} WHERE id = ? AND revision = ?`,
+  remove: "DELETE FROM notices WHERE id = ? AND revision = ?",
+} as const;
+
+/** Takes `runs` times: the subscriber if set, and the id to start after; then the limit. */
+export function listNoticesSql(page: Pick<NoticePage, "subscriber" | "states">): {
+  readonly sql: string;
+  readonly runs: number;
+} {
+  const { subscriber, states } = page;
+  if (subscriber === undefined && states === undefined) {
+    return { sql: `SELECT ${NOTICE} FROM notices WHERE id > ? ORDER BY id LIMIT ?`, runs: 1 };
+  }
+  const among = subscriber === undefined ? "notices_by_state WHERE" : "notices_of_subscriber WHERE subscriber = ? AND";
+  // Merged, as the runs of `listFilesSql` are.
+  const runs = [...new Set(states ?? NOTICE_STATES)].map(
+    (state) => `SELECT ${NOTICE} FROM notices INDEXED BY ${among} id > ? AND state = ${NOTICE_CODE[state]}`,
+  );
+  return { sql: `${runs.join(" UNION ALL ")} ORDER BY id LIMIT ?`, runs: runs.length };
+}

@@ -1,4 +1,4 @@
-import type { FileState, UploadState } from "@bucketline/core";
+import type { FileState, NoticeState, UploadState } from "@bucketline/core";
 
 /** How file states are written. Numbers are part of the file format: new states get new numbers. */
 export const FILE_CODE: Readonly<Record<FileState, number>> = {
@@ -20,8 +20,12 @@ export const UPLOAD_CODE: Readonly<Record<UploadState, number>> = {
   CANCELLED: 5,
 };
 
+/** How notice states are written. The same rule holds. */
+export const NOTICE_CODE: Readonly<Record<NoticeState, number>> = { DUE: 0, DEAD: 1 };
+
 export const fileStateOf = reader(FILE_CODE);
 export const uploadStateOf = reader(UPLOAD_CODE);
+export const noticeStateOf = reader(NOTICE_CODE);
 
 function reader<State extends string>(codes: Readonly<Record<State, number>>): (code: number) => State {
   const names = new Map(Object.entries<number>(codes).map(([name, code]) => [code, name as State]));

@@ -3,11 +3,14 @@ import {
   type ChangeOutcome,
   type ClaimRequest,
   type Counters,
+  type DueNotices,
   type FileChange,
   type FilePage,
   type FileRecord,
   type FinishedPart,
   InputError,
+  type Notice,
+  type NoticePage,
   type RescueRequest,
   type StateStore,
   StateStoreError,
@@ -18,6 +21,7 @@ import type { Database } from "better-sqlite3";
 import { backUp } from "./backup.ts";
 import { MEMORY, openDatabase } from "./database.ts";
 import { FileTable } from "./files.ts";
+import { NoticeTable } from "./notices.ts";
 import { OpenedFile } from "./opened-file.ts";
 import { OwnerTable } from "./owners.ts";
 import { stateError } from "./state-error.ts";
@@ -39,6 +43,7 @@ interface Tables {
   readonly uploads: UploadTable;
   readonly files: FileTable;
   readonly owners: OwnerTable;
+  readonly notices: NoticeTable;
 }
 
 /**
@@ -109,8 +114,8 @@ export class SqliteStateStore implements StateStore {
     return this.#run(({ uploads }) => uploads.list(page));
   }
 
-  updateUpload(before: UploadRecord, after: UploadRecord): Promise<boolean> {
-    return this.#run(({ uploads }) => uploads.update(before, after));
+  updateUpload(before: UploadRecord, after: UploadRecord, notices: readonly Notice[] = []): Promise<boolean> {
+    return this.#run(({ uploads }) => uploads.update(before, after, notices));
   }
 
   getFile(uploadId: string, path: string): Promise<FileRecord | undefined> {
@@ -165,6 +170,26 @@ export class SqliteStateStore implements StateStore {
     return this.#run(({ owners }) => owners.isAlive(owner));
   }
 
+  getNotice(id: string): Promise<Notice | undefined> {
+    return this.#run(({ notices }) => notices.get(id));
+  }
+
+  listNotices(page: NoticePage): Promise<Notice[]> {
+    return this.#run(({ notices }) => notices.list(page));
+  }
+
+  dueNotices(request: DueNotices): Promise<Notice[]> {
+    return this.#run(({ notices }) => notices.due(request));
+  }
+
+  nextNotice(subscriber: string): Promise<number | undefined> {
+    return this.#run(({ notices }) => notices.next(subscriber));
+  }
+
+  updateNotice(before: Notice, after: Notice | null): Promise<boolean> {
+    return this.#run(({ notices }) => notices.update(before, after));
+  }
+
   /**
    * Copies the ledger, as it stands at the call, into a new file (mode 0600), while services work on it. The file appears
    * whole and synced to the disk, or not at all; what is there already is never replaced. The copy is a ledger like any
@@ -180,10 +205,11 @@ export class SqliteStateStore implements StateStore {
   async #open(): Promise<void> {
     const db = await openDatabase(this.path, this.#busyTimeoutMs);
     try {
-      const uploads = new UploadTable(db);
-      const files = new FileTable(db, uploads);
+      const notices = new NoticeTable(db);
+      const uploads = new UploadTable(db, notices);
+      const files = new FileTable(db, uploads, notices);
       const file = this.path === MEMORY ? undefined : new OpenedFile(this.path);
-      this.#tables = { db, file, uploads, files, owners: new OwnerTable(db, uploads, files) };
+      this.#tables = { db, file, uploads, files, owners: new OwnerTable(db, uploads, files), notices };
     } catch (error) {
       db.close();
       throw stateError(error, this.path);

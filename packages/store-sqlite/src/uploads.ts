@@ -1,11 +1,14 @@
-import { StateStoreError, type UploadPage, type UploadRecord, type UploadState } from "@bucketline/core";
+import { type Notice, StateStoreError, type UploadPage, type UploadRecord, type UploadState } from "@bucketline/core";
 import type { Database, Statement } from "better-sqlite3";
+import type { NoticeTable } from "./notices.ts";
 import { type Bound, decodeUpload, encodeUpload, type UploadRow } from "./rows.ts";
 import { listUploadsSql, UPLOADS } from "./statements.ts";
 import { UPLOAD_CODE } from "./states.ts";
 
 export class UploadTable {
   readonly #db: Database;
+  readonly #notices: NoticeTable;
+  readonly #transaction: (work: () => boolean) => boolean;
   readonly #insert: Statement<Bound[]>;
   readonly #get: Statement<Bound[], UploadRow>;
   readonly #update: Statement<Bound[]>;
@@ -17,8 +20,10 @@ export class UploadTable {
   readonly #seqs = new Map<string, number>();
   readonly #ids = new Map<number, string>();
 
-  constructor(db: Database) {
+  constructor(db: Database, notices: NoticeTable) {
     this.#db = db;
+    this.#notices = notices;
+    this.#transaction = db.transaction((work: () => boolean) => work()).immediate;
     this.#insert = db.prepare(UPLOADS.insert);
     this.#get = db.prepare<Bound[], UploadRow>(UPLOADS.get).raw();
     this.#update = db.prepare(UPLOADS.update);
@@ -36,8 +41,14 @@ export class UploadTable {
     return row && decodeUpload(row);
   }
 
-  update(before: UploadRecord, after: UploadRecord): boolean {
-    return this.#update.run(...encodeUpload(after), before.id, before.revision).changes === 1;
+  update(before: UploadRecord, after: UploadRecord, notices: readonly Notice[]): boolean {
+    const write = () => this.#update.run(...encodeUpload(after), before.id, before.revision).changes === 1;
+    if (notices.length === 0) return write();
+    return this.#transaction(() => {
+      const isWritten = write();
+      if (isWritten) this.#notices.record(notices);
+      return isWritten;
+    });
   }
 
   list(page: UploadPage): UploadRecord[] {

@@ -1,9 +1,21 @@
 import { join } from "node:path";
-import { FILE_STATES } from "@bucketline/core";
+import { FILE_STATES, type NoticePage } from "@bucketline/core";
 import Database from "better-sqlite3";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { FileTable } from "../src/files.ts";
-import { COUNTERS, FILES, KEYS, listFilesSql, listUploadsSql, OWNERS, PARTS, UPLOADS } from "../src/statements.ts";
+import { NoticeTable } from "../src/notices.ts";
+import {
+  COUNTERS,
+  FILES,
+  KEYS,
+  listFilesSql,
+  listNoticesSql,
+  listUploadsSql,
+  NOTICES,
+  OWNERS,
+  PARTS,
+  UPLOADS,
+} from "../src/statements.ts";
 import { FILE_CODE } from "../src/states.ts";
 import { UploadTable } from "../src/uploads.ts";
 import { fill, opened, testFolder } from "./folder.ts";
@@ -34,13 +46,22 @@ const LISTS = [
   { dueBy: 1 },
 ];
 
+const NOTICE_LISTS: readonly Pick<NoticePage, "subscriber" | "states">[] = [
+  {},
+  { subscriber: "s" },
+  { states: ["DEAD"] },
+  { states: ["DUE", "DEAD"] },
+  { subscriber: "s", states: ["DEAD"] },
+];
+
 test.each([false, true])("no statement reads a whole table or sorts (analysed: %j)", async (isAnalysed) => {
   const db = await connection();
   if (isAnalysed) db.exec("ANALYZE");
   const { holding, list, ...owners } = OWNERS;
-  const statements = [UPLOADS, FILES, KEYS, PARTS, COUNTERS, owners].flatMap((group) => Object.values(group));
-  for (const sql of [...statements, ...LISTS.map(listFilesSql)]) {
-    expect(planOf(db, sql), sql).not.toMatch(/SCAN (files|parts|uploads)|TEMP B-TREE/);
+  const statements = [UPLOADS, FILES, KEYS, PARTS, COUNTERS, NOTICES, owners].flatMap((group) => Object.values(group));
+  const lists = [...LISTS.map(listFilesSql), ...NOTICE_LISTS.map((page) => listNoticesSql(page).sql)];
+  for (const sql of [...statements, ...lists]) {
+    expect(planOf(db, sql), sql).not.toMatch(/SCAN (files|parts|uploads|notices)|TEMP B-TREE/);
   }
 });
 
@@ -70,7 +91,8 @@ test("whether a failed file is due is read off the first entry of its index", as
 
 test("a question for due failed files reads no file when none is due", async () => {
   const db = await connection();
-  const files = new FileTable(db, new UploadTable(db));
+  const notices = new NoticeTable(db);
+  const files = new FileTable(db, new UploadTable(db, notices), notices);
   db.exec(`UPDATE files SET state = ${FILE_CODE.FAILED}, next_attempt_at = 9000`);
   const page = { limit: 10, states: ["FAILED"] } as const;
   const prepared = vi.spyOn(db, "prepare");
@@ -86,4 +108,16 @@ test("rescues read the files in progress only, uploads come in their own order",
   }
   expect(planOf(db, listUploadsSql({ after: "u" }))).toMatch(/SEARCH uploads USING INTEGER PRIMARY KEY \(rowid>\?\)/);
   expect(planOf(db, listUploadsSql({ states: ["PENDING"] }))).not.toMatch(/TEMP B-TREE/);
+});
+
+test("notices that are due, and those of a kind, are read off their index", async () => {
+  const db = await connection();
+  expect(planOf(db, NOTICES.due)).toMatch(/INDEX notices_due \(subscriber=\? AND next_attempt_at<\?\)/);
+  expect(planOf(db, NOTICES.earliest)).toMatch(/COVERING INDEX notices_due \(subscriber=\?\)/);
+  const list = (page: Pick<NoticePage, "subscriber" | "states">) => planOf(db, listNoticesSql(page).sql);
+  expect(list({})).toBe("SEARCH notices USING PRIMARY KEY (id>?)");
+  expect(list({ states: ["DEAD"] })).toMatch(/INDEX notices_by_state \(state=\? AND id>\?\)/);
+  const ofSubscriber = /INDEX notices_of_subscriber \(subscriber=\? AND state=\? AND id>\?\)/g;
+  expect(list({ subscriber: "s", states: ["DEAD"] })).toMatch(ofSubscriber);
+  expect(list({ subscriber: "s" }).match(ofSubscriber)).toHaveLength(2);
 });

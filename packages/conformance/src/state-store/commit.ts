@@ -13,6 +13,7 @@ import {
   NOW,
   seed,
   someEvidence,
+  someHistory,
   write,
 } from "./records.ts";
 
@@ -35,6 +36,7 @@ export const commitCases: StateStoreCases = {
       reason: { code: "STORE_THROTTLED", message: 'said "SlowDown"\n' },
       transfer: aTransfer("token", { multipartId: null }),
       evidence: someEvidence({ versionId: "v.1", key: "another/key", fingerprint: "9:9:9:9:9", size: 0 }),
+      history: someHistory(16),
       createdAt: NOW - 1,
       updatedAt: NOW + 1,
     });
@@ -56,6 +58,7 @@ export const commitCases: StateStoreCases = {
   "a write replaces every field": async ({ store }) => {
     const first = aFile("a", {
       ...{ transfer: aTransfer("t"), reason: { code: "INTEGRITY", message: "m" }, owner: "o", unstableSince: NOW },
+      history: someHistory(2),
     });
     await seed(store, [first]);
     const facts = { size: 11, mtimeNs: -5n, fingerprint: "other", key: "other" };
@@ -67,13 +70,14 @@ export const commitCases: StateStoreCases = {
         reason: null,
         transfer: null,
         evidence: someEvidence(),
+        history: someHistory(5),
         createdAt: 1,
         updatedAt: 2,
       },
     };
     await write(store, first, second);
     assert.deepEqual(await store.getFile("u", "a"), second);
-    const third: FileRecord = { ...second, revision: 3, evidence: null, state: "PENDING" };
+    const third: FileRecord = { ...second, revision: 3, evidence: null, history: [], state: "PENDING" };
     await write(store, second, third);
     assert.deepEqual(await store.getFile("u", "a"), third);
   },

@@ -115,6 +115,7 @@ export const hostileCases: StateStoreCases = {
         reason: { code: "INTEGRITY", message: text },
         transfer: aTransfer(text, { key: text, fingerprint: text, multipartId: text }),
         evidence: someEvidence({ key: text, etag: text, versionId: text, fingerprint: text }),
+        history: [{ at: NOW, what: "fail", attempt: 1, reason: { code: "INTEGRITY", message: text } }],
       });
       await insert(store, [file]);
       const next = await write(store, file, { ...file, revision: 2 }, [aPart(1, text)]);

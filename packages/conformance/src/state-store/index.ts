@@ -11,6 +11,7 @@ import { hostileCases } from "./hostile.ts";
 import { leaseCases } from "./lease.ts";
 import { manyCases } from "./many.ts";
 import { checkOlder, type OlderState } from "./migrations.ts";
+import { noticeCases } from "./notices.ts";
 import { pagingCases } from "./paging.ts";
 import { partCases } from "./parts.ts";
 import { reopenCases } from "./reopen.ts";
@@ -37,6 +38,7 @@ const GROUPS: Readonly<Record<string, StateStoreCases>> = {
   claim: claimCases,
   lease: leaseCases,
   fence: fenceCases,
+  notices: noticeCases,
   hostile: hostileCases,
   reopen: reopenCases,
   "two handles": twoHandleCases,

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
-import { FILE_STATES, type FileRecord, type FinishedPart, type StateStore, type UploadRecord } from "@bucketline/core";
+import {
+  FILE_STATES,
+  type FileRecord,
+  type FinishedPart,
+  type Notice,
+  type StateStore,
+  type UploadRecord,
+} from "@bucketline/core";
 import type { StateStoreHarness } from "./harness.ts";
-import { release } from "./records.ts";
+import { aNotice, release } from "./records.ts";
 
 /** A state that an earlier version of the store has written, opened by this one. */
 export interface OlderState {
@@ -12,6 +19,8 @@ export interface OlderState {
   readonly files: readonly FileRecord[];
   /** Finished parts by upload id and path, where there are any. */
   readonly parts?: Readonly<Record<string, Readonly<Record<string, readonly FinishedPart[]>>>>;
+  /** Every notice in it, in order of their ids. Default: none. */
+  readonly notices?: readonly Notice[];
 }
 
 async function checkFiles(store: StateStore, uploadId: string, older: OlderState): Promise<void> {
@@ -45,10 +54,14 @@ export async function checkOlder(older: OlderState): Promise<void> {
     assert.deepEqual(await store.getUpload(upload.id), upload);
     await checkFiles(store, upload.id, older);
   }
+  const notices = older.notices ?? [];
+  assert.deepEqual(await store.listNotices({ limit: notices.length + 1 }), notices);
   const changed = older.files.map((before) => ({ ...before, revision: before.revision + 1, size: before.size + 1 }));
-  const outcomes = await store.commit(older.files.map((before, n) => ({ before, after: changed[n] as FileRecord })));
-  assert.deepEqual(new Set(outcomes), new Set(["applied"]));
+  const added = aNotice("~ after all that were there");
+  const changes = older.files.map((before, n) => ({ before, after: changed[n] as FileRecord, notices: [added] }));
+  assert.deepEqual(new Set(await store.commit(changes)), new Set(["applied"]));
   const again = await reopen();
+  assert.deepEqual(await again.listNotices({ limit: notices.length + 2 }), [...notices, added]);
   for (const { id } of older.uploads) await checkFiles(again, id, { ...older, files: changed });
   const held = changed.filter((file) => file.state === "IN_PROGRESS");
   const rescued = await again.rescue({ limit: held.length + 1, release });

@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import {
   type FileChange,
   type FileRecord,
+  HISTORY_KINDS,
+  type HistoryEntry,
+  type Notice,
   newFile,
   newUpload,
   reduceFile,
@@ -118,6 +121,37 @@ export const someEvidence = (overrides = {}) =>
     uploadedAt: NOW,
     ...overrides,
   }) as const;
+
+export const SUBSCRIBER = "hooks";
+
+/** A notice that a file has failed. */
+export function aNotice(id: string, overrides: Partial<Notice> = {}): Notice {
+  const reason = { code: "ACCESS_DENIED", message: "It may not be written." } as const;
+  const file = { uploadId: "u", path: "a", key: "u/a", state: "FAILED", size: 10, attempts: 1 } as const;
+  return {
+    id,
+    subscriber: SUBSCRIBER,
+    event: "file:failed",
+    payload: { ...file, reason },
+    state: "DUE",
+    revision: 1,
+    attempts: 0,
+    nextAttemptAt: 0,
+    reason: null,
+    createdAt: NOW,
+    updatedAt: NOW,
+    ...overrides,
+  };
+}
+
+/** As many entries, of every kind. */
+export const someHistory = (count: number): HistoryEntry[] =>
+  Array.from({ length: count }, (_, n) => {
+    const what = HISTORY_KINDS[n % HISTORY_KINDS.length] ?? "fail";
+    const reason =
+      n % 3 === 2 ? null : ({ code: "STORE_THROTTLED", message: `said "SlowDown"\n ${n} \u{1f5fb}` } as const);
+    return { at: NOW + n, what, attempt: n * 1_000_000_000, reason };
+  });
 
 /** Small, fast and repeatable: mulberry32 (Tommy Ettinger, public domain), uniform in [0, 1). */
 export function randomFrom(seed: number): () => number {

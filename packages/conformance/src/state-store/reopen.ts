@@ -3,6 +3,7 @@ import { reduceUpload, type StateStore, type UploadRecord } from "@bucketline/co
 import type { StateStoreCases } from "./harness.ts";
 import {
   aFile,
+  aNotice,
   anUpload,
   aPart,
   aTransfer,
@@ -38,6 +39,11 @@ const CALLS: Readonly<Record<string, (store: StateStore) => Promise<unknown>>> =
   rescue: (store) => store.rescue({ limit: 1, release }),
   retire: (store) => store.retire("o"),
   isAlive: (store) => store.isAlive("o"),
+  getNotice: (store) => store.getNotice("n"),
+  listNotices: (store) => store.listNotices({ limit: 1 }),
+  dueNotices: (store) => store.dueNotices({ subscriber: "s", dueBy: NOW, limit: 1 }),
+  nextNotice: (store) => store.nextNotice("s"),
+  updateNotice: (store) => store.updateNotice(aNotice("n"), null),
 };
 
 export const reopenCases: StateStoreCases = {

@@ -45,8 +45,8 @@ function withHints(memory: StateStore, world: World): StateStore {
       if (inserted) tell(upload.id);
       return inserted;
     },
-    updateUpload: async (before, after) => {
-      const updated = await memory.updateUpload(before, after);
+    updateUpload: async (before, after, notices) => {
+      const updated = await memory.updateUpload(before, after, notices);
       if (updated) tell(after.id);
       return updated;
     },

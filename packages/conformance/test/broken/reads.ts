@@ -22,6 +22,30 @@ export const brokenReads: Readonly<Record<string, BrokenStore>> = {
     (right) => reads(right, (file) => ({ ...file, unstableSince: null })),
     "commit: every field of a file comes back exactly",
   ),
+  "the history is not kept": broken(
+    (right) => reads(right, (file) => ({ ...file, history: [] })),
+    "commit: every field of a file comes back exactly",
+    "commit: a write replaces every field",
+    "hostile: any string comes back in every text field",
+  ),
+  "the newest of the history is kept": broken(
+    (right) => reads(right, (file) => ({ ...file, history: file.history.slice(-8) })),
+    "commit: every field of a file comes back exactly",
+  ),
+  "the history only grows": broken(
+    (right) => ({
+      commit: (changes) =>
+        right.commit(
+          changes.map((change) => {
+            const { before, after } = change;
+            return after.history.length > 0 || !before
+              ? change
+              : { ...change, after: { ...after, history: before.history } };
+          }),
+        ),
+    }),
+    "commit: a write replaces every field",
+  ),
   "a state has another's name": broken(
     (right) => reads(right, (file) => (file.state === "REMOVED" ? { ...file, state: "SKIPPED" } : file)),
     "commit: every state keeps its name",

@@ -1,5 +1,6 @@
 import { StateStoreError } from "../errors.ts";
 import { type FileRecord, isCurrent } from "../file.ts";
+import type { Notice } from "../notice.ts";
 import { comparePaths } from "../paths.ts";
 import type { ChangeOutcome, ClaimRequest, FileChange, RescueRequest } from "../ports/state-store.ts";
 import type { UploadRecord } from "../upload.ts";
@@ -18,6 +19,8 @@ export class Draft {
   readonly #uploads = new Map<string, UploadRecord>();
   /** The changed ones only. */
   readonly #files = new Map<string, MemoryFiles>();
+  /** The changed ones only; null: removed. */
+  readonly #notices = new Map<string, Notice | null>();
 
   constructor(state: MemoryState) {
     this.#state = state;
@@ -29,9 +32,18 @@ export class Draft {
     return true;
   }
 
-  updateUpload(before: UploadRecord, after: UploadRecord): boolean {
+  updateUpload(before: UploadRecord, after: UploadRecord, notices: readonly Notice[] = []): boolean {
     if (this.#upload(before.id)?.revision !== before.revision) return false;
     this.#putUpload(after);
+    this.#record(notices);
+    return true;
+  }
+
+  /** @param after null removes it */
+  updateNotice(before: Notice, after: Notice | null): boolean {
+    if (this.#notice(before.id)?.revision !== before.revision) return false;
+    this.#notices.set(before.id, after);
+    this.writes.push(after === null ? { removedNotice: before.id } : { notice: after });
     return true;
   }
 
@@ -39,9 +51,10 @@ export class Draft {
   commit(changes: readonly FileChange[]): ChangeOutcome[] {
     const orphan = changes.find(({ after }) => this.#upload(after.uploadId) === undefined);
     if (orphan) throw new StateStoreError("UPLOAD_NOT_FOUND", `There is no upload ${orphan.after.uploadId}.`);
-    return changes.map(({ before, after, parts }) => {
+    return changes.map(({ before, after, parts, notices = [] }) => {
       if (!isCurrent(before, this.#file(after.uploadId, after.path))) return "conflict";
       this.#putFile({ file: after, parts });
+      this.#record(notices);
       return "applied";
     });
   }
@@ -75,6 +88,20 @@ export class Draft {
 
   #file(uploadId: string, path: string): FileRecord | undefined {
     return this.#files.get(uploadId)?.get(path) ?? this.#state.files.get(uploadId)?.get(path);
+  }
+
+  #notice(id: string): Notice | undefined {
+    const changed = this.#notices.get(id);
+    return changed === undefined ? this.#state.notices.get(id) : (changed ?? undefined);
+  }
+
+  /** Each once, however often it is asked for. */
+  #record(notices: readonly Notice[]): void {
+    for (const notice of notices) {
+      if (this.#notice(notice.id) !== undefined) continue;
+      this.#notices.set(notice.id, notice);
+      this.writes.push({ notice });
+    }
   }
 
   #putUpload(upload: UploadRecord): void {

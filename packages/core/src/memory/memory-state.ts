@@ -1,18 +1,24 @@
 import type { FileRecord, FinishedPart } from "../file.ts";
+import type { Notice } from "../notice.ts";
 import type { UploadPage } from "../ports/state-store.ts";
 import type { UploadRecord } from "../upload.ts";
 import { MemoryFiles } from "./memory-files.ts";
+import { MemoryNotices } from "./memory-notices.ts";
 
 /** One record as it shall stand, whatever stood there. Applying the same writes again in the same order changes nothing. */
 export type RecordWrite =
   | { readonly upload: UploadRecord }
-  | { readonly file: FileRecord; readonly parts?: readonly FinishedPart[] | undefined };
+  | { readonly file: FileRecord; readonly parts?: readonly FinishedPart[] | undefined }
+  | { readonly notice: Notice }
+  /** The id of a notice that is no more. */
+  | { readonly removedNotice: string };
 
 /** A whole ledger in memory, with the orders in which it is asked: the tables of stores that keep no other ones. */
 export class MemoryState {
   /** In order of registration. */
   readonly uploads = new Map<string, UploadRecord>();
   readonly files = new Map<string, MemoryFiles>();
+  readonly notices = new MemoryNotices();
   /** Owner → monotonic time at which the lease runs out, in milliseconds. */
   readonly leases = new Map<string, number>();
 
@@ -22,6 +28,8 @@ export class MemoryState {
       this.filesOf(write.file.uploadId).put(write.file, write.parts);
       return;
     }
+    if ("notice" in write) return this.notices.put(write.notice);
+    if ("removedNotice" in write) return this.notices.remove(write.removedNotice);
     const { upload } = write;
     if (!this.uploads.has(upload.id)) this.files.set(upload.id, new MemoryFiles());
     this.uploads.set(upload.id, upload);

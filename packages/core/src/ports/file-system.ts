@@ -81,4 +81,9 @@ export interface FileSystem {
    * @throws SourceError `SOURCE_NOT_FOUND`, `SOURCE_NOT_A_FOLDER`, `SOURCE_NOT_READABLE`
    */
   openRoot(path: string): Promise<SourceRoot>;
+  /**
+   * Only needed for `allowedRoots`: the absolute path to which a path leads once every link in it is followed. Below what
+   * does not exist, or may not be looked at, names are taken as they are written; it never throws for what is not there.
+   */
+  realPath?(path: string): Promise<string>;
 }

@@ -17,6 +17,11 @@ export type WatchState = "starting" | "live" | "degraded";
 export interface WatchOptions {
   /** Folders that can hold none of these files need not be watched. Default: all folders. */
   readonly patterns?: PatternSpec;
+  /**
+   * Absolute paths: while the root, links followed, lies in none of these folders, nothing is watched, and it is said to be
+   * degraded as if it were not there. Holds for as long as the watch lasts. Default: anywhere.
+   */
+  readonly within?: readonly string[];
 }
 
 export interface FolderWatch {

@@ -1,4 +1,5 @@
 import type { FileRecord, FileState, FinishedPart } from "../file.ts";
+import type { Notice, NoticeState } from "../notice.ts";
 import type { UploadRecord, UploadState } from "../upload.ts";
 
 /** Files and bytes per state, of one upload. `bytes` sums the records' sizes. */
@@ -15,6 +16,8 @@ export interface FileChange {
   readonly after: FileRecord;
   /** Parts the store has acknowledged since `before`; the same number again replaces. */
   readonly parts?: readonly FinishedPart[];
+  /** Recorded in the same transaction, if and only if the change is applied. */
+  readonly notices?: readonly Notice[];
 }
 
 /** Whether a change was applied, or had been overtaken by another write. */
@@ -65,8 +68,11 @@ export interface UploadLedger {
   getUpload(id: string): Promise<UploadRecord | undefined>;
   /** In order of registration. */
   listUploads(page: UploadPage): Promise<UploadRecord[]>;
-  /** Compare and set on `before.revision`. @returns false, changing nothing, when it was overtaken */
-  updateUpload(before: UploadRecord, after: UploadRecord): Promise<boolean>;
+  /**
+   * Compare and set on `before.revision`. The notices are recorded in the same transaction.
+   * @returns false, changing nothing, when it was overtaken
+   */
+  updateUpload(before: UploadRecord, after: UploadRecord, notices?: readonly Notice[]): Promise<boolean>;
 }
 
 /** Files: many. */
@@ -113,6 +119,37 @@ export interface WorkLedger {
   isAlive(owner: string): Promise<boolean>;
 }
 
+export interface NoticePage {
+  /** Id of the last notice of the page before. */
+  readonly after?: string | undefined;
+  readonly limit: number;
+  readonly subscriber?: string | undefined;
+  readonly states?: readonly NoticeState[] | undefined;
+}
+
+export interface DueNotices {
+  readonly subscriber: string;
+  /** Only notices whose `nextAttemptAt` is at most this, in milliseconds since 1970. */
+  readonly dueBy: number;
+  readonly limit: number;
+}
+
+/** Notices: written by `commit` and `updateUpload`, taken out by whoever delivers them. */
+export interface NoticeLedger {
+  getNotice(id: string): Promise<Notice | undefined>;
+  /** In order of their ids, as ASCII. */
+  listNotices(page: NoticePage): Promise<Notice[]>;
+  /** Notices in state DUE, earliest `nextAttemptAt` first, then in order of their ids. */
+  dueNotices(request: DueNotices): Promise<Notice[]>;
+  /** The earliest `nextAttemptAt` of the subscriber's DUE notices, in milliseconds since 1970. */
+  nextNotice(subscriber: string): Promise<number | undefined>;
+  /**
+   * Compare and set on `before.revision`; `after` null removes it. Durable like a commit. Id and subscriber never change.
+   * @returns false, changing nothing, when it was overtaken or is gone
+   */
+  updateNotice(before: Notice, after: Notice | null): Promise<boolean>;
+}
+
 /** What another handle has done: to one upload, or, without an id, perhaps to any. */
 export interface ChangeHint {
   readonly uploadId?: string | undefined;
@@ -138,7 +175,7 @@ export type Unsubscribe = () => void;
  * Every method but `open` throws StateStoreError `STATE_CLOSED` when the store is not open; writes throw
  * `STATE_NOT_WRITABLE`, `STATE_BUSY`, `STATE_FULL` or, when a server is out of reach, `STATE_UNAVAILABLE`.
  */
-export interface StateStore extends UploadLedger, FileLedger, WorkLedger {
+export interface StateStore extends UploadLedger, FileLedger, WorkLedger, NoticeLedger {
   /** Opens or creates the state and brings it to this version's form. Calling it again does nothing. */
   open(): Promise<void>;
   /** Calling it again does nothing. */

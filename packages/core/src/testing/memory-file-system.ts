@@ -79,6 +79,11 @@ export class MemoryFileSystem implements FileSystem {
     };
   }
 
+  /** There are no links. */
+  async realPath(path: string): Promise<string> {
+    return await Promise.resolve(path);
+  }
+
   async #readFolder(folder: string): Promise<FolderEntry[]> {
     await Promise.resolve();
     const prefix = folder === "" ? "" : `${folder}/`;

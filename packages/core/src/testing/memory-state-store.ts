@@ -2,14 +2,17 @@ import { StateStoreError } from "../errors.ts";
 import { type FileRecord, type FinishedPart, isCurrent } from "../file.ts";
 import { claimable, MemoryFiles } from "../memory/memory-files.ts";
 import { MemoryState } from "../memory/memory-state.ts";
+import type { Notice } from "../notice.ts";
 import type { Clock } from "../ports/clock.ts";
 import type {
   ChangeHint,
   ChangeOutcome,
   ClaimRequest,
   Counters,
+  DueNotices,
   FileChange,
   FilePage,
+  NoticePage,
   RescueRequest,
   StateStore,
   Unsubscribe,
@@ -85,10 +88,11 @@ export class MemoryStateStore implements StateStore {
     return this.state.listUploads(page);
   }
 
-  async updateUpload(before: UploadRecord, after: UploadRecord): Promise<boolean> {
+  async updateUpload(before: UploadRecord, after: UploadRecord, notices: readonly Notice[] = []): Promise<boolean> {
     await this.#turn();
     if (this.state.uploads.get(before.id)?.revision !== before.revision) return false;
     this.state.uploads.set(before.id, after);
+    this.#record(notices);
     this.#hint(before.id);
     return true;
   }
@@ -124,10 +128,11 @@ export class MemoryStateStore implements StateStore {
     const orphan = changes.find(({ after }) => !this.state.files.has(after.uploadId));
     if (orphan) throw new StateStoreError("UPLOAD_NOT_FOUND", `There is no upload ${orphan.after.uploadId}.`);
     for (const uploadId of new Set(changes.map(({ after }) => after.uploadId))) this.#hint(uploadId);
-    return changes.map(({ before, after, parts }) => {
+    return changes.map(({ before, after, parts, notices = [] }) => {
       const files = this.#files(after.uploadId);
       if (!isCurrent(before, files.get(after.path))) return "conflict";
       files.put(after, parts);
+      this.#record(notices);
       return "applied";
     });
   }
@@ -170,6 +175,37 @@ export class MemoryStateStore implements StateStore {
   async isAlive(owner: string): Promise<boolean> {
     await this.#turn();
     return this.state.isAlive(owner, this.#clock.monotonic());
+  }
+
+  async getNotice(id: string): Promise<Notice | undefined> {
+    await this.#turn();
+    return this.state.notices.get(id);
+  }
+
+  async listNotices(page: NoticePage): Promise<Notice[]> {
+    await this.#turn();
+    return this.state.notices.list(page);
+  }
+
+  async dueNotices(request: DueNotices): Promise<Notice[]> {
+    await this.#turn();
+    return this.state.notices.due(request);
+  }
+
+  async nextNotice(subscriber: string): Promise<number | undefined> {
+    await this.#turn();
+    return this.state.notices.next(subscriber);
+  }
+
+  async updateNotice(before: Notice, after: Notice | null): Promise<boolean> {
+    await this.#turn();
+    if (this.state.notices.get(before.id)?.revision !== before.revision) return false;
+    this.state.apply(after === null ? { removedNotice: before.id } : { notice: after });
+    return true;
+  }
+
+  #record(notices: readonly Notice[]): void {
+    for (const notice of notices) if (!this.state.notices.get(notice.id)) this.state.apply({ notice });
   }
 
   /** All or nothing: what `next` throws comes before the first write. */

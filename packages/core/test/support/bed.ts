@@ -229,6 +229,11 @@ const STATE_METHODS = [
   "rescue",
   "retire",
   "isAlive",
+  "getNotice",
+  "listNotices",
+  "dueNotices",
+  "nextNotice",
+  "updateNotice",
 ] as const;
 
 const OBJECT_METHODS = [

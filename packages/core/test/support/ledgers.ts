@@ -6,6 +6,8 @@ import {
   FILE_STATES,
   type FileRecord,
   type FinishedPart,
+  HISTORY_KINDS,
+  type Notice,
   type StateStore,
   type Transfer,
   UPLOAD_STATES,
@@ -27,11 +29,18 @@ export interface StoredFile {
   readonly parts: readonly FinishedPart[];
 }
 
-/** Uploads in order of registration, each with its files in path order and their parts. */
-export type Contents = readonly { readonly upload: UploadRecord; readonly files: readonly StoredFile[] }[];
+/** Uploads in order of registration, each with its files in path order, their parts, and the notices about any of it. */
+export type Contents = readonly {
+  readonly upload: UploadRecord;
+  readonly files: readonly StoredFile[];
+  /** In order of their ids; undefined: none. */
+  readonly notices?: readonly Notice[] | undefined;
+}[];
 
 export async function contentsOf(store: StateStore): Promise<Contents> {
   const uploads = await store.listUploads({ limit: 10_000 });
+  const notices = await store.listNotices({ limit: 10_000 });
+  const about = (id: string) => notices.filter(({ payload }) => payload.uploadId === id);
   return await Promise.all(
     uploads.map(async (upload) => ({
       upload,
@@ -41,13 +50,16 @@ export async function contentsOf(store: StateStore): Promise<Contents> {
           parts: await store.listParts(upload.id, file.path),
         })),
       ),
+      notices: about(upload.id).length > 0 ? about(upload.id) : undefined,
     })),
   );
 }
 
 export async function fill(store: StateStore, contents: Contents): Promise<void> {
-  for (const { upload, files } of contents) {
-    await store.insertUpload(upload);
+  for (const { upload, files, notices } of contents) {
+    const first = { ...upload, revision: upload.revision - 1 };
+    await store.insertUpload(first);
+    await store.updateUpload(first, upload, notices);
     await store.commit(files.map(({ file, parts }) => ({ before: null, after: file, parts })));
   }
 }
@@ -191,6 +203,12 @@ function randomFile(dice: Dice, uploadId: string, path: string): StoredFile {
     reason: maybe(dice, () => reason(dice)),
     transfer,
     evidence: maybe(dice, () => randomEvidence(dice)),
+    history: dice.list(0, 3, () => ({
+      at: time(dice),
+      what: dice.pick(HISTORY_KINDS),
+      attempt: dice.int(0, 5),
+      reason: maybe(dice, () => reason(dice)),
+    })),
     createdAt: time(dice),
     updatedAt: time(dice),
   };
@@ -199,11 +217,35 @@ function randomFile(dice: Dice, uploadId: string, path: string): StoredFile {
   return { file, parts: transfer === null ? [] : numbers.map(part) };
 }
 
+function randomNotice(dice: Dice, id: string, uploadId: string): Notice {
+  const file = { uploadId, path: `p${text(dice)}`, key: text(dice), state: "FAILED", size: size(dice) } as const;
+  const told = dice.chance(0.5)
+    ? ({ event: "file:failed", payload: { ...file, attempts: dice.int(0, 5), reason: reason(dice) } } as const)
+    : ({
+        event: dice.pick(["upload:completed", "upload:failed"] as const),
+        payload: { uploadId, state: dice.pick(UPLOAD_STATES), reason: maybe(dice, () => reason(dice)) },
+      } as const);
+  return {
+    id,
+    subscriber: dice.pick(["hooks", "A.b-c_9"]),
+    ...told,
+    state: dice.pick(["DUE", "DEAD"]),
+    revision: dice.int(1, 1_000),
+    attempts: dice.int(0, 20),
+    nextAttemptAt: time(dice),
+    reason: maybe(dice, () => reason(dice)),
+    createdAt: time(dice),
+    updatedAt: time(dice),
+  };
+}
+
 export function randomContents(dice: Dice, uploads = 3, files = 12): Contents {
   const ids = [...new Set(dice.list(1, uploads, () => text(dice)))];
-  return ids.map((id) => {
+  return ids.map((id, n) => {
+    const names = [...new Set(dice.list(0, 4, () => `${dice.pick(["-", "Z", "a"])}${dice.int(0, 99)}.${n}`))].sort();
+    const notices = names.length > 0 ? names.map((name) => randomNotice(dice, name, id)) : undefined;
     const paths = [...new Set(dice.list(0, files, () => `${text(dice)}${dice.chance(0.5) ? `/${text(dice)}` : ""}`))];
-    return { upload: randomUpload(dice, id), files: paths.map((path) => randomFile(dice, id, path)) };
+    return { upload: randomUpload(dice, id), files: paths.map((path) => randomFile(dice, id, path)), notices };
   });
 }
 

@@ -1,10 +1,11 @@
 import { INITIAL_TABLES, initial } from "./0001-initial.ts";
+import { notices } from "./0002-notices.ts";
 
 /** Takes the quoted name of the schema. */
 export type Migration = (schema: string) => string;
 
 /** In order; `ledger.version` is how many have run. A released migration is never edited. */
-export const MIGRATIONS: readonly Migration[] = [initial];
+export const MIGRATIONS: readonly Migration[] = [initial, notices];
 
 /** What the latest version has. */
-export const TABLES: readonly string[] = INITIAL_TABLES;
+export const TABLES: readonly string[] = [...INITIAL_TABLES, "notices"];

@@ -8,6 +8,7 @@ const COMMIT = "COMMIT\0";
 const CUT: Readonly<Partial<Record<string, number>>> = {
   insertUpload: 0.1,
   updateUpload: 0.1,
+  updateNotice: 0.1,
   commit: 0.05,
   claim: 0.01,
   rescue: 0.1,

@@ -9,7 +9,7 @@ import type { SimDatabase } from "./sim-database.ts";
 import { Traffic } from "./traffic.ts";
 
 const WRITES: ReadonlySet<string> = new Set<keyof StateStore>([
-  ...(["insertUpload", "updateUpload", "commit", "claim", "rescue"] as const),
+  ...(["insertUpload", "updateUpload", "commit", "claim", "rescue", "updateNotice"] as const),
 ]);
 /** Of errors that the store may throw here. */
 const EXPECTED: ReadonlySet<string> = new Set(["STATE_UNAVAILABLE", "STATE_CLOSED", "UPLOAD_NOT_FOUND"]);

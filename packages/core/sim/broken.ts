@@ -1,0 +1,2 @@
+/** A broken promise, found by the model. */
+export class Broken extends Error {}

@@ -1,0 +1,1 @@
+export { type TracedService, type TraceOptions, traceUploads } from "./trace-uploads.ts";
