@@ -63,6 +63,8 @@ export const dueNoticesOf = (subscriber: string) => `outbox/${subscriber}/`;
 export const dueNoticeKey = ({ subscriber, nextAttemptAt, id }: Notice) =>
   `${dueNoticesOf(subscriber)}${timed(nextAttemptAt)}/${id}`;
 
+export const behindDueNotices = (subscriber: string, at: number) => `${dueNoticesOf(subscriber)}${timed(at)}${BEHIND}`;
+
 export function readDueNoticeKey(subscriber: string, key: string): { readonly at: number; readonly id: string } {
   const { at, rest } = readTimed(key.slice(dueNoticesOf(subscriber).length));
   return { at, id: rest };

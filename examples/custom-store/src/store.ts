@@ -226,15 +226,19 @@ export class KeyValueStateStore implements StateStore {
     return found;
   }
 
-  async dueNotices({ subscriber, dueBy, limit }: DueNotices): Promise<Notice[]> {
+  async dueNotices({ subscriber, dueBy, horizon, limit }: DueNotices): Promise<Notice[]> {
     const found: Notice[] = [];
-    for await (const { key } of this.#scan(keys.dueNoticesOf(subscriber))) {
-      const { at, id } = keys.readDueNoticeKey(subscriber, key);
-      if (found.length >= limit || at > dueBy) break;
-      const notice = await this.getNotice(id);
-      // Another time by now, or gone: it was written between the two looks.
-      if (notice?.state === "DUE" && notice.nextAttemptAt === at) found.push(notice);
-    }
+    const collect = async (latest: number, after?: string) => {
+      for await (const { key } of this.#scan(keys.dueNoticesOf(subscriber), after)) {
+        const { at, id } = keys.readDueNoticeKey(subscriber, key);
+        if (found.length >= limit || at > latest) return;
+        const notice = await this.getNotice(id);
+        // Another time by now, or gone: it was written between the two looks.
+        if (notice?.state === "DUE" && notice.nextAttemptAt === at) found.push(notice);
+      }
+    };
+    await collect(dueBy);
+    await collect(Number.POSITIVE_INFINITY, keys.behindDueNotices(subscriber, Math.max(dueBy, horizon)));
     return found;
   }
 

@@ -1,4 +1,4 @@
-import { NoticeError, type Reason } from "./errors.ts";
+import { InputError, NoticeError, type Reason } from "./errors.ts";
 import { type Notice, type NoticeAction, type NoticeEvent, type NoticeState, reduceNotice } from "./notice.ts";
 import { wholeNumber } from "./options.ts";
 import type { Outbox } from "./outbox.ts";
@@ -10,7 +10,10 @@ export interface TakeRequest {
   readonly subscriber: string;
   /** At most so many. */
   readonly limit: number;
-  /** Milliseconds in which the delivery should be over; then the notices are due again. Longer than clocks of hosts differ. */
+  /**
+   * Milliseconds in which the delivery should be over, at most a day; then the notices are due again. Longer than clocks of
+   * hosts differ.
+   */
   readonly leaseMs: number;
 }
 
@@ -41,7 +44,11 @@ export interface NoticeOutbox {
   keepFor(subscriber: string, events: readonly NoticeEvent[]): void;
   /** Calls the listener with the name of a subscriber for whom this process has made a notice due. A hint: others may, too. */
   onNotice(listener: (subscriber: string) => void): Unsubscribe;
-  /** Takes due notices on, earliest first: `attempts` counts this delivery. @throws InputError `INVALID_OPTION` */
+  /**
+   * Takes due notices on, earliest first: `attempts` counts this delivery. Fewer than there are when the ledger fails on the
+   * way; it throws only when there are none. What a clock that was set back since would keep waiting for more than a day is
+   * due, too. @throws InputError `INVALID_OPTION`
+   */
   take(request: TakeRequest): Promise<Notice[]>;
   /**
    * Of a notice as `take` gave it: it is delivered, and gone.
@@ -49,8 +56,10 @@ export interface NoticeOutbox {
    */
   delivered(notice: Notice): Promise<boolean>;
   /**
-   * It could not be delivered; the next delivery begins at `nextAttemptAt`, in milliseconds since 1970.
+   * It could not be delivered; the next delivery begins at `nextAttemptAt`, in milliseconds since 1970, or in a day if that is
+   * earlier.
    * @returns as `delivered`
+   * @throws InputError `INVALID_OPTION`
    */
   postpone(notice: Notice, reason: Reason, nextAttemptAt: number): Promise<boolean>;
   /** It could not be delivered, and is DEAD. @returns as `delivered` */
@@ -78,6 +87,13 @@ export interface DeliveriesOptions {
 }
 
 const DEFAULT_PAGE = 100;
+/** No notice waits longer: so one that would has been written before the clock was set back. */
+const LONGEST_WAIT_MS = 24 * 3_600_000;
+/** By how much clocks of hosts may differ without being taken for set back. */
+const DIFFERENCE_MS = 3_600_000;
+
+/** @param now milliseconds since 1970 */
+const horizonOf = (now: number) => now + LONGEST_WAIT_MS + DIFFERENCE_MS;
 
 /** What a host sees of the outbox. */
 export class Deliveries implements NoticeOutbox {
@@ -101,17 +117,27 @@ export class Deliveries implements NoticeOutbox {
     const { subscriber } = request;
     const limit = wholeNumber("limit", request.limit, 1);
     const leaseMs = wholeNumber("leaseMs", request.leaseMs, 1);
+    if (leaseMs > LONGEST_WAIT_MS)
+      throw new InputError(
+        "INVALID_OPTION",
+        `Option leaseMs must be a day at most, ${LONGEST_WAIT_MS}, not ${leaseMs}.`,
+      );
     await this.#options.open();
+    // One time for all pages: what has been taken never becomes due meanwhile.
+    const now = this.#options.clock.now();
+    const action = { type: "take", nextAttemptAt: now + leaseMs } as const;
     const taken: Notice[] = [];
     // What others were faster with is not due any more, so the next page is another one.
     while (taken.length < limit) {
-      const now = this.#options.clock.now();
-      const page = { subscriber, dueBy: now, limit: limit - taken.length };
+      const page = { subscriber, dueBy: now, horizon: horizonOf(now), limit: limit - taken.length };
       const due = await this.#options.state.dueNotices(page);
       if (due.length === 0) break;
-      const action = { type: "take", nextAttemptAt: now + leaseMs } as const;
-      const claims = await Promise.all(due.map((notice) => this.#tryApply(notice, action)));
-      taken.push(...claims.filter((notice) => notice !== undefined && notice !== null));
+      const claims = await Promise.allSettled(due.map((notice) => this.#tryApply(notice, action)));
+      taken.push(...claims.flatMap((claim) => (claim.status === "fulfilled" && claim.value) || []));
+      const failed = claims.find((claim) => claim.status === "rejected");
+      // What is ours already must be delivered all the same.
+      if (failed && taken.length === 0) throw failed.reason;
+      if (failed) break;
     }
     return taken;
   }
@@ -121,7 +147,9 @@ export class Deliveries implements NoticeOutbox {
   }
 
   async postpone(notice: Notice, reason: Reason, nextAttemptAt: number): Promise<boolean> {
-    return await this.#settle(notice, { type: "postpone", reason, nextAttemptAt });
+    const latest = this.#options.clock.now() + LONGEST_WAIT_MS;
+    const time = Math.min(wholeNumber("nextAttemptAt", nextAttemptAt), latest);
+    return await this.#settle(notice, { type: "postpone", reason, nextAttemptAt: time });
   }
 
   async giveUp(notice: Notice, reason: Reason): Promise<boolean> {
@@ -130,7 +158,9 @@ export class Deliveries implements NoticeOutbox {
 
   async nextDue(subscriber: string): Promise<number | undefined> {
     await this.#options.open();
-    return await this.#options.state.nextNotice(subscriber);
+    const earliest = await this.#options.state.nextNotice(subscriber);
+    const now = this.#options.clock.now();
+    return earliest !== undefined && earliest > horizonOf(now) ? now : earliest;
   }
 
   async list(query: NoticeQuery = {}): Promise<Notice[]> {

@@ -68,13 +68,15 @@ export class FolderCalls {
 
   /**
    * What went wrong with an entry, or with the listing of a folder. Below a root that is unmounted or replaced everything
-   * looks deleted, so "not found" is said only while it is there.
+   * looks deleted, and everything outside when a link has taken its place: so neither is said unless it is there.
    */
   *failure(error: unknown, absolute: string, wanted: "entry" | "folder" = "entry"): FsSteps<SourceError> {
     const failure = sourceError(error, absolute);
-    if (failure.code !== "SOURCE_NOT_FOUND" || absolute === this.root) return failure;
+    const isDoubtful = failure.code === "SOURCE_NOT_FOUND" || failure.code === "SOURCE_OUTSIDE_ROOT";
+    if (!isDoubtful || absolute === this.root) return failure;
     try {
       yield* this.#checkThere();
+      if (failure.code === "SOURCE_OUTSIDE_ROOT") return failure;
       // The root may have been away at that moment and be back: then the file is, too.
       if (yield* exists(absolute, wanted))
         return new SourceError("SOURCE_NOT_READABLE", `${absolute} was away for a moment.`);

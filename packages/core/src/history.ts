@@ -17,7 +17,7 @@ export interface HistoryEntry {
 
 export const HISTORY_KINDS = ["retry", "fail", "rescue", "changed", "disproved", "requeue"] as const;
 
-/** Entries a record keeps, the newest ones. Bounds what one poison file costs. */
+/** Entries a record keeps: of more the oldest `retry` goes, or else the oldest one. Bounds what one poison file costs. */
 export const HISTORY_LIMIT = 16;
 /** Characters of a reason's message that are kept here; `FileRecord.reason` has all of the last one. */
 const MESSAGE_LIMIT = 300;

@@ -9,7 +9,7 @@ import type { UploadMode, UploadSpec } from "./upload.ts";
 
 /** What to upload, from where, to where, and how. Only the first two are required. */
 export interface RegisterOptions {
-  /** Default: a random UUID. `[A-Za-z0-9._-]{1,128}` */
+  /** Default: a random UUID. `[A-Za-z0-9._-]{1,128}`, but not `.` or `..` */
   readonly id?: string;
   /** Relative paths are taken from the working directory. */
   readonly sourceFolder: string;
@@ -67,7 +67,8 @@ export interface RegisterOptions {
   readonly object?: ObjectSettings;
 }
 
-const ID = /^[A-Za-z0-9._-]{1,128}$/;
+/** Clients take . and .. out of paths and keys. */
+const ID = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,128}$/;
 const KNOWN = new Set([
   "id",
   "sourceFolder",
@@ -124,7 +125,7 @@ export function toSpec(options: RegisterOptions, id: string): UploadSpec {
         `Unknown option ${JSON.stringify(name)}. Known: ${[...KNOWN].join(", ")}.`,
       );
   }
-  if (!ID.test(id)) throw invalid("id", "1 to 128 letters, digits, dots, dashes or underscores", id);
+  if (!ID.test(id)) throw invalid("id", "1 to 128 letters, digits, dots, dashes or underscores, and not . or ..", id);
   const spec: UploadSpec = {
     sourceFolder: folder(options.sourceFolder),
     bucket: bucketName(options.bucket),

@@ -178,8 +178,8 @@ export class WatchedTree {
 
   #stands(): boolean {
     const { library, root } = this.#options;
-    // A link may lead elsewhere by now.
-    if (library.realPath(root) !== this.#path) return false;
+    // A link may lead elsewhere by now, that to a folder it must lie in, too.
+    if (library.realPath(root) !== this.#path || !this.#isAllowed()) return false;
     const now = library.identify(this.#path);
     return now !== undefined && now.dev === this.#dev && isSame(this.#root, now);
   }

@@ -262,7 +262,7 @@ describe("a service", () => {
     ["the folder", "photos/2026"],
     ["a folder above it", "photos"],
   ])(
-    "of which %s is replaced by a link to outside between scan and sending sends nothing of it",
+    "of which %s is replaced by a link to outside between scan and sending sends nothing of it, and all when it is back",
     async (_, swapped) => {
       // Claimed and about to be opened: the swap comes after the scan, and after the lane has opened its root.
       const inner = faulty<FileSystem>(new NodeFileSystem());
@@ -285,13 +285,19 @@ describe("a service", () => {
           };
         },
       });
-      const { service, sent } = boot({ fileSystem: inner.port });
+      const { service, sent } = boot({ fileSystem: inner.port, retry: { attempts: 1, baseMs: 1, capMs: 1 } });
       await service.register(spec({ sourceFolder: join(photos(), "2026"), mode: "once" }));
       await service.start();
       await service.finished("u").catch(() => {});
       expect(swaps).toBeDefined();
-      expect((await service.files("u")).map(({ path, state }) => [path, state])).not.toContainEqual(["a", "UPLOADED"]);
+      const [file] = await service.files("u");
+      expect(file).toMatchObject({ path: "a", state: "FAILED", reason: { code: "SOURCE_NOT_READABLE" } });
       expect(sent()).toEqual([]);
+      await rm(join(allowed, swapped));
+      await rename(join(allowed, `${swapped}.away`), join(allowed, swapped));
+      await service.retry("u");
+      await service.finished("u");
+      expect(sent()).toEqual(["inside"]);
     },
   );
 

@@ -196,6 +196,21 @@ describeOnLinux("confinement", () => {
     expect(await code(source.open("sub/file"))).toBe("SOURCE_OUTSIDE_ROOT");
   });
 
+  test.each([
+    ["asking the descriptor", undefined],
+    ["without /proc", withoutProc],
+  ])("below a root that was replaced by a link nothing is said to lie outside, %s", async (_, fs) => {
+    const source = await root(fs);
+    await rename(folder, join(outer, "elsewhere"));
+    await symlink(join(outer, "secret"), folder);
+    expect(await code(source.open("file"))).toBe("SOURCE_NOT_READABLE");
+    expect(await code(source.open("file", { follow: true }))).toBe("SOURCE_NOT_READABLE");
+    expect(await code(source.open("no"))).toBe("SOURCE_NOT_READABLE");
+    await rm(folder);
+    await rename(join(outer, "elsewhere"), folder);
+    await (await source.open("file")).close();
+  });
+
   test("a sibling whose name begins alike is outside", async () => {
     await mkdir(`${folder}-2`);
     await writeFile(`${folder}-2/file`, "x");

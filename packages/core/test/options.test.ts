@@ -116,7 +116,7 @@ describe("refused", () => {
     expect(refusal({ ...minimal, ...options })).toMatchObject({ name: "InputError", code });
   });
 
-  test.each(["", "a b", "a/b", "é", "x".repeat(129), "a\n"])("id %j", (id) => {
+  test.each(["", "a b", "a/b", "é", "x".repeat(129), "a\n", ".", ".."])("id %j", (id) => {
     expect(refusal(minimal, id)).toMatchObject({ code: "INVALID_OPTION" });
   });
 
@@ -129,7 +129,7 @@ describe("refused", () => {
   });
 });
 
-test.each(["x", "A-Z._0", "x".repeat(128)])("id %j is accepted", (id) => {
+test.each(["x", "...", ".a", "A-Z._0", "x".repeat(128)])("id %j is accepted", (id) => {
   expect(refusal(minimal, id)).toBeUndefined();
 });
 

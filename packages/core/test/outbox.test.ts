@@ -10,7 +10,8 @@ import { reduceUpload, type UploadAction } from "../src/upload.ts";
 import { Uploads } from "../src/uploads.ts";
 import { file, settle, upload } from "./support/records.ts";
 
-const NOW = 1_000_000;
+const DAY = 86_400_000;
+const NOW = 10 * DAY;
 const reason = { code: "NOTICE_UNDELIVERED", message: "It said 500." } as const;
 const fail: UploadAction = { type: "fail", reason: { code: "BUCKET_NOT_FOUND", message: "m" } };
 
@@ -188,11 +189,15 @@ describe("delivery", () => {
     expect(await host.nextDue("t")).toBeUndefined();
   });
 
-  test.each([{ limit: 0 }, { limit: 1.5 }, { leaseMs: 0 }, { leaseMs: Number.NaN }])("refuses %j", async (wrong) => {
-    await expect(host.take({ subscriber: "s", limit: 1, leaseMs: 1, ...wrong })).rejects.toMatchObject({
-      code: "INVALID_OPTION",
-    });
-  });
+  const tooLong = DAY + 1;
+  test.each([...[{ limit: 0 }, { limit: 1.5 }, { leaseMs: 0 }, { leaseMs: Number.NaN }, { leaseMs: tooLong }]])(
+    "refuses %j",
+    async (wrong) => {
+      await expect(host.take({ subscriber: "s", limit: 1, leaseMs: 1, ...wrong })).rejects.toMatchObject({
+        code: "INVALID_OPTION",
+      });
+    },
+  );
 
   test("when the lease is over it is taken again, and who was late changes nothing", async () => {
     const late = await takeOne(host);
@@ -226,6 +231,54 @@ describe("delivery", () => {
     expect(uploadsOf(await take(host))).toEqual(["b", "c"]);
     await bed.clock.advance(5_000);
     expect(await take(host)).toMatchObject([{ id: notice.id, attempts: 2 }]);
+  });
+
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, NOW + 0.5, undefined])("is not postponed to %j", async (time) => {
+    const notice = await takeOne(host);
+    const answer = host.postpone(notice, reason, time as number);
+    await expect(answer).rejects.toMatchObject({ code: "INVALID_OPTION" });
+    expect(await host.get(notice.id)).toEqual(notice);
+  });
+
+  test("is postponed by a day at most", async () => {
+    const notice = await takeOne(host);
+    expect(await host.postpone(notice, reason, NOW + 7 * DAY)).toBe(true);
+    expect(await host.get(notice.id)).toMatchObject({ nextAttemptAt: NOW + DAY });
+  });
+
+  test("a clock that is set back by days keeps nothing waiting", async () => {
+    const [leased, postponed] = await take(host, 2);
+    if (!leased || !postponed) throw new Error("nothing is due");
+    await host.postpone(postponed, reason, NOW + DAY);
+    bed.clock.step(-3 * DAY);
+    expect(uploadsOf(await take(host, 1))).toEqual(["c"]);
+    expect(await host.nextDue("s")).toBe(NOW - 3 * DAY + 60_000);
+    expect(uploadsOf(await take(host))).toEqual(["a", "b"]);
+    expect(await take(host)).toEqual([]);
+    expect(await host.delivered(leased)).toBe(false);
+  });
+
+  test("of what lies beyond a day it is said that it is due", async () => {
+    await take(host);
+    bed.clock.step(-3 * DAY);
+    expect(await host.nextDue("s")).toBe(NOW - 3 * DAY);
+  });
+
+  test("what could be taken before the ledger failed is not lost for the time of its lease", async () => {
+    const error = new Error("out of reach");
+    bed.inject({ method: "updateNotice", nth: 2, before: error });
+    expect(uploadsOf(await take(host))).toEqual(["a", "c"]);
+    bed.inject({ method: "updateNotice", before: error });
+    await expect(take(host)).rejects.toThrow("out of reach");
+  });
+
+  test("one call never takes a notice twice, however long it takes", async () => {
+    const run = async ({ proceed }: { proceed: () => unknown }) => {
+      await bed.clock.advance(60_000);
+      return proceed();
+    };
+    bed.inject({ method: "dueNotices", times: Number.POSITIVE_INFINITY, run });
+    expect(uploadsOf(await take(host))).toEqual(["a", "b", "c"]);
   });
 
   test("what is given up is dead until it is revived, which is told", async () => {

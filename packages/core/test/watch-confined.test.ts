@@ -104,6 +104,22 @@ describe("a watched tree", () => {
     expect(types()).toEqual(["ready", "degraded", "ready"]);
     expect([...open].sort()).toEqual([folder, join(folder, "sub")]);
   });
+
+  test("whose bounds lead elsewhere by now is let go, and watched again when they lead back", async () => {
+    const bounds = join(base, "bounds");
+    await symlink(allowed, bounds);
+    begin([bounds]);
+    await vi.waitFor(() => expect(types()).toEqual(["ready"]));
+    await rm(bounds);
+    await symlink(outside, bounds);
+    await clock.advance(5_000);
+    expect(types()).toEqual(["ready", "degraded"]);
+    expect([...open]).toEqual([]);
+    await rm(bounds);
+    await symlink(allowed, bounds);
+    await clock.advance(30_000);
+    expect(types()).toEqual(["ready", "degraded", "ready"]);
+  });
 });
 
 test("the bounds reach the thread of NodeFolderWatcher", async () => {

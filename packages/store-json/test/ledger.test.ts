@@ -126,7 +126,7 @@ const SUBSCRIBERS = ["s", "t"];
 
 async function everyNotice(store: StateStore): Promise<unknown> {
   const asked = SUBSCRIBERS.map((subscriber) => [
-    store.dueNotices({ subscriber, dueBy: NOW + 1, limit: 9 }),
+    store.dueNotices({ subscriber, dueBy: NOW + 1, horizon: Number.MAX_SAFE_INTEGER, limit: 9 }),
     store.nextNotice(subscriber),
   ]);
   return await Promise.all([store.listNotices({ limit: 9 }), ...asked.flat()]);

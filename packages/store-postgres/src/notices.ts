@@ -35,9 +35,13 @@ export class NoticeTable {
     return rows.map(decodeNotice);
   }
 
-  async due(connection: Connection, { subscriber, dueBy, limit }: DueNotices): Promise<Notice[]> {
+  async due(connection: Connection, { subscriber, dueBy, horizon, limit }: DueNotices): Promise<Notice[]> {
     if (limit <= 0) return [];
-    return (await connection.query(this.#sql.due, [toBytes(subscriber), dueBy, limit])).map(decodeNotice);
+    const whose = toBytes(subscriber);
+    const due = await connection.query(this.#sql.due, [whose, dueBy, limit]);
+    if (due.length >= limit) return due.map(decodeNotice);
+    const rest = [whose, Math.max(dueBy, horizon), limit - due.length];
+    return [...due, ...(await connection.query(this.#sql.beyond, rest))].map(decodeNotice);
   }
 
   async next(connection: Connection, subscriber: string): Promise<number | undefined> {

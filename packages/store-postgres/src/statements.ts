@@ -206,6 +206,9 @@ function noticeStatements(schema: string) {
     due: statement(
       `${select} WHERE ${due} AND next_attempt_at <= $2::int8 ORDER BY next_attempt_at, id LIMIT $3::int8`,
     ),
+    beyond: statement(
+      `${select} WHERE ${due} AND next_attempt_at > $2::int8 ORDER BY next_attempt_at, id LIMIT $3::int8`,
+    ),
     next: statement(`SELECT next_attempt_at FROM ${notices} WHERE ${due} ORDER BY next_attempt_at LIMIT 1`),
     update: statement(`UPDATE ${notices} SET ${sets} WHERE ${current}`),
     remove: statement(`DELETE FROM ${notices} WHERE ${current}`),

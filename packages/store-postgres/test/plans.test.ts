@@ -112,6 +112,7 @@ test.each(["none", "stale", "true"] as const)("each question has its index (stat
     [owners.stale, /LockRows(.|\n)*files_held(.|\n)*owners_pkey/],
     [owners.isAnyStale, /files_held(.|\n)*owners_pkey/],
     [notices.due, /Index Scan using notices_due .*\n.*Index Cond: .*subscriber = .* AND .*next_attempt_at <= /],
+    [notices.beyond, /Index Scan using notices_due .*\n.*Index Cond: .*subscriber = .* AND .*next_attempt_at > /],
     [notices.next, /Index (Only )?Scan using notices_due /],
     [notices.get, /notices_pkey /],
     [notices.update, /notices_pkey /],

@@ -10,6 +10,7 @@ export class NoticeTable {
   readonly #insert: Statement<Bound[]>;
   readonly #get: Rows;
   readonly #due: Rows;
+  readonly #beyond: Rows;
   readonly #earliest: Statement<Bound[], number>;
   readonly #update: Statement<Bound[]>;
   readonly #remove: Statement<Bound[]>;
@@ -20,6 +21,7 @@ export class NoticeTable {
     this.#insert = db.prepare(NOTICES.insert);
     this.#get = db.prepare<Bound[], NoticeRow>(NOTICES.get).raw();
     this.#due = db.prepare<Bound[], NoticeRow>(NOTICES.due).raw();
+    this.#beyond = db.prepare<Bound[], NoticeRow>(NOTICES.beyond).raw();
     this.#earliest = db.prepare<Bound[], number>(NOTICES.earliest).pluck();
     this.#update = db.prepare(NOTICES.update);
     this.#remove = db.prepare(NOTICES.remove);
@@ -45,8 +47,11 @@ export class NoticeTable {
     return list.all(...parameters, page.limit).map(decodeNotice);
   }
 
-  due({ subscriber, dueBy, limit }: DueNotices): Notice[] {
-    return limit <= 0 ? [] : this.#due.all(subscriber, dueBy, limit).map(decodeNotice);
+  due({ subscriber, dueBy, horizon, limit }: DueNotices): Notice[] {
+    if (limit <= 0) return [];
+    const rows = this.#due.all(subscriber, dueBy, limit);
+    if (rows.length < limit) rows.push(...this.#beyond.all(subscriber, Math.max(dueBy, horizon), limit - rows.length));
+    return rows.map(decodeNotice);
   }
 
   next(subscriber: string): number | undefined {

@@ -105,6 +105,8 @@ export const NOTICES = {
   get: `SELECT ${NOTICE} FROM notices WHERE id = ?`,
   due: `SELECT ${NOTICE} FROM notices INDEXED BY notices_due
     WHERE subscriber = ? AND ${DUE} AND next_attempt_at <= ? ORDER BY next_attempt_at, id LIMIT ?`,
+  beyond: `SELECT ${NOTICE} FROM notices INDEXED BY notices_due
+    WHERE subscriber = ? AND ${DUE} AND next_attempt_at > ? ORDER BY next_attempt_at, id LIMIT ?`,
   earliest: `SELECT next_attempt_at FROM notices INDEXED BY notices_due
     WHERE subscriber = ? AND ${DUE} ORDER BY next_attempt_at LIMIT 1`,
   update: `UPDATE notices SET ${assignments(NOTICE_COLUMNS)} WHERE id = ? AND revision = ?`,

@@ -113,6 +113,7 @@ test("rescues read the files in progress only, uploads come in their own order",
 test("notices that are due, and those of a kind, are read off their index", async () => {
   const db = await connection();
   expect(planOf(db, NOTICES.due)).toMatch(/INDEX notices_due \(subscriber=\? AND next_attempt_at<\?\)/);
+  expect(planOf(db, NOTICES.beyond)).toMatch(/INDEX notices_due \(subscriber=\? AND next_attempt_at>\?\)/);
   expect(planOf(db, NOTICES.earliest)).toMatch(/COVERING INDEX notices_due \(subscriber=\?\)/);
   const list = (page: Pick<NoticePage, "subscriber" | "states">) => planOf(db, listNoticesSql(page).sql);
   expect(list({})).toBe("SEARCH notices USING PRIMARY KEY (id>?)");

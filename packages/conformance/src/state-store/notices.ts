@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type FileRecord, type Notice, type NoticePage, reduceUpload, type StateStore } from "@bucketline/core";
 import type { StateStoreCases } from "./harness.ts";
-import { added, aFile, aNotice, anUpload, NOW, SUBSCRIBER, seed, write } from "./records.ts";
+import { added, aFile, aNotice, anUpload, FAR, NOW, SUBSCRIBER, seed, write } from "./records.ts";
 import { shared } from "./sharing.ts";
 
 const next = <T extends { readonly revision: number }>(record: T, change: Partial<T> = {}): T => ({
@@ -64,7 +64,7 @@ export const noticeCases: StateStoreCases = {
     for (const notice of notices) assert.deepEqual(await store.getNotice(notice.id), notice);
     assert.deepEqual(await all(store), notices);
     const [first, , last] = notices as [Notice, Notice, Notice];
-    const due = { dueBy: Number.MAX_SAFE_INTEGER, limit: 10 };
+    const due = { dueBy: Number.MAX_SAFE_INTEGER, horizon: FAR, limit: 10 };
     assert.deepEqual(await store.dueNotices({ ...due, subscriber: first.subscriber }), [first]);
     assert.deepEqual(await store.dueNotices({ ...due, subscriber: SUBSCRIBER }), [last]);
     assert.equal(await store.getNotice("A.B-c_0123456789"), undefined, "ids are told apart exactly");
@@ -131,7 +131,7 @@ export const noticeCases: StateStoreCases = {
     assert.equal(await store.updateUpload(upload, next(upload), [aNotice("1"), aNotice("3")]), true);
     assert.deepEqual(await all(store), [begun, aNotice("2"), aNotice("3")]);
     assert.deepEqual(await store.getFile("u", "a"), next(second), "what it came with is applied");
-    const due = await store.dueNotices({ subscriber: SUBSCRIBER, dueBy: NOW, limit: 10 });
+    const due = await store.dueNotices({ subscriber: SUBSCRIBER, dueBy: NOW, horizon: FAR, limit: 10 });
     assert.deepEqual(ids(due), ["2", "3", "1"]);
   },
 
@@ -193,7 +193,7 @@ export const noticeCases: StateStoreCases = {
     const others = [aNotice("0", { subscriber: "others" }), aNotice("z", { subscriber: "Hooks", nextAttemptAt: -5 })];
     await record(store, [...notices, ...others, aNotice("dead", { state: "DEAD" })]);
     const due = async (dueBy: number, limit = 100, subscriber = SUBSCRIBER) =>
-      ids(await store.dueNotices({ subscriber, dueBy, limit }));
+      ids(await store.dueNotices({ subscriber, dueBy, horizon: FAR, limit }));
     assert.deepEqual(await due(NOW), ["f", "d", "a", "b", "g", "c"]);
     assert.deepEqual(await due(NOW + 1), ["f", "d", "a", "b", "g", "c", "e"]);
     assert.deepEqual(await due(NOW - 1), ["f", "d", "a", "b", "g"], "due from the millisecond on");
@@ -204,10 +204,27 @@ export const noticeCases: StateStoreCases = {
     assert.deepEqual(await due(NOW, 100, "nobody"), []);
   },
 
+  "a notice beyond the horizon is due behind the others, because the clock was set back": async ({ store }) => {
+    const horizon = NOW + 1_000;
+    const times = { e: horizon, d: horizon + 1, a: NOW, b: horizon + 86_400_000, c: horizon + 1, f: NOW + 1 };
+    const notices = Object.entries(times).map(([id, nextAttemptAt]) => aNotice(id, { nextAttemptAt }));
+    const far = { nextAttemptAt: horizon + 1 };
+    const others = [aNotice("0", { ...far, subscriber: "others" }), aNotice("1", { ...far, state: "DEAD" })];
+    await record(store, [...notices, ...others]);
+    const due = async (limit: number, dueBy = NOW) =>
+      ids(await store.dueNotices({ subscriber: SUBSCRIBER, dueBy, horizon, limit }));
+    assert.deepEqual(await due(10), ["a", "c", "d", "b"]);
+    assert.deepEqual(await due(3), ["a", "c", "d"]);
+    assert.deepEqual(await due(1), ["a"]);
+    assert.deepEqual(await due(0), []);
+    assert.deepEqual(await due(10, horizon + 1), ["a", "f", "e", "c", "d", "b"], "none twice");
+  },
+
   "what is put off, given up or revived is due then, never, or again": async ({ store }) => {
     const [a, b, c] = [aNotice("a"), aNotice("b"), aNotice("c", { nextAttemptAt: 5 })];
     await record(store, [a, b, c]);
-    const due = async () => ids(await store.dueNotices({ subscriber: SUBSCRIBER, dueBy: NOW, limit: 10 }));
+    const due = async () =>
+      ids(await store.dueNotices({ subscriber: SUBSCRIBER, dueBy: NOW, horizon: FAR, limit: 10 }));
     const later = await update(store, a, next(a, { nextAttemptAt: 9 }));
     assert.deepEqual(await due(), ["b", "c", "a"]);
     const far = await update(store, later, next(later, { nextAttemptAt: NOW + 1 }));
@@ -265,7 +282,9 @@ export const noticeCases: StateStoreCases = {
     assert.equal(await store.updateNotice(first, next(first)), false);
     assert.equal(await store.updateNotice(aNotice("never"), next(aNotice("never"))), false);
     assert.deepEqual(await all(store), [aNotice("b")]);
-    assert.deepEqual(await store.dueNotices({ subscriber: SUBSCRIBER, dueBy: NOW, limit: 10 }), [aNotice("b")]);
+    assert.deepEqual(await store.dueNotices({ subscriber: SUBSCRIBER, dueBy: NOW, horizon: FAR, limit: 10 }), [
+      aNotice("b"),
+    ]);
   },
 
   "of many parallel updates of one notice exactly one wins": async ({ store }) => {
@@ -288,7 +307,7 @@ export const noticeCases: StateStoreCases = {
     assert.equal(await store.updateNotice(b, null), true);
     const again = await reopen();
     assert.deepEqual(await all(again), [...odd, begun, aNotice("z", { nextAttemptAt: NOW })]);
-    const due = await again.dueNotices({ subscriber: SUBSCRIBER, dueBy: NOW + 1, limit: 10 });
+    const due = await again.dueNotices({ subscriber: SUBSCRIBER, dueBy: NOW + 1, horizon: FAR, limit: 10 });
     assert.deepEqual(ids(due), ["c", "z", "x"]);
     assert.equal(await again.nextNotice(SUBSCRIBER), -1);
     assert.equal(await again.updateNotice(a, next(a)), false, "compare and set goes on");
@@ -308,7 +327,7 @@ export const noticeCases: StateStoreCases = {
     assert.deepEqual(await all(first), [aNotice("1"), aNotice("2")]);
     const begun = await update(second, aNotice("1"), next(aNotice("1"), { nextAttemptAt: NOW }));
     assert.deepEqual(await first.getNotice("1"), begun);
-    const due = { subscriber: SUBSCRIBER, dueBy: NOW, limit: 10 };
+    const due = { subscriber: SUBSCRIBER, dueBy: NOW, horizon: FAR, limit: 10 };
     assert.deepEqual(ids(await first.dueNotices(due)), ["2", "1"]);
     assert.equal(await first.updateNotice(aNotice("1"), next(aNotice("1"))), false);
     assert.equal(await first.updateNotice(begun, null), true);

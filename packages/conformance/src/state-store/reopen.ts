@@ -41,7 +41,7 @@ const CALLS: Readonly<Record<string, (store: StateStore) => Promise<unknown>>> =
   isAlive: (store) => store.isAlive("o"),
   getNotice: (store) => store.getNotice("n"),
   listNotices: (store) => store.listNotices({ limit: 1 }),
-  dueNotices: (store) => store.dueNotices({ subscriber: "s", dueBy: NOW, limit: 1 }),
+  dueNotices: (store) => store.dueNotices({ subscriber: "s", dueBy: NOW, horizon: FAR, limit: 1 }),
   nextNotice: (store) => store.nextNotice("s"),
   updateNotice: (store) => store.updateNotice(aNotice("n"), null),
 };

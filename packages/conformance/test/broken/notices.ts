@@ -29,6 +29,7 @@ const ONCE = "notices: an id that is there is not recorded again";
 const LISTED = "notices: notices are listed in order of their ids, page by page, whatever changes";
 const FILTERED = "notices: listNotices filters by subscriber and states, alone and together";
 const DUE = "notices: due notices come earliest first, then in order of their ids";
+const BEYOND = "notices: a notice beyond the horizon is due behind the others, because the clock was set back";
 const MOVED = "notices: what is put off, given up or revived is due then, never, or again";
 const NEXT = "notices: nextNotice is the earliest next attempt of a DUE notice";
 const REPLACED = "notices: updateNotice replaces every field that may change";
@@ -198,6 +199,23 @@ const reading: Readonly<Record<string, BrokenStore>> = {
   "what is due in a millisecond is not due": broken(
     (right) => ({ dueNotices: (request) => right.dueNotices({ ...request, dueBy: request.dueBy - 1 }) }),
     ...[DUE, ONCE],
+  ),
+  "nothing lies beyond the horizon": broken(
+    (right) => ({ dueNotices: (request) => right.dueNotices({ ...request, horizon: MANY }) }),
+    BEYOND,
+  ),
+  "the horizon itself lies beyond it": broken(
+    (right) => ({ dueNotices: (request) => right.dueNotices({ ...request, horizon: request.horizon - 1 }) }),
+    BEYOND,
+  ),
+  "what lies beyond the horizon is due on top of the limit": broken(
+    (right) => ({
+      dueNotices: async (request) => {
+        const due = await right.dueNotices({ ...request, horizon: MANY });
+        return [...due, ...(await right.dueNotices({ ...request, dueBy: -MANY }))];
+      },
+    }),
+    BEYOND,
   ),
   "due notices are everybody's": broken(
     (_, { state }) => ({

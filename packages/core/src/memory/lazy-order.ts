@@ -1,3 +1,6 @@
+/** Items that may be over in a list of any length. */
+const SLACK = 1_000;
+
 /** A list that is put in order when somebody looks, so that a batch of additions costs one merge. */
 export class LazyOrder<T> {
   readonly #compare: (a: T, b: T) => number;
@@ -5,6 +8,8 @@ export class LazyOrder<T> {
   #sorted: T[] = [];
   #head = 0;
   #added: T[] = [];
+  /** How long the list was when all that was over was last thrown away. */
+  #kept = 0;
 
   constructor(compare: (a: T, b: T) => number, isCurrent: (item: T) => boolean) {
     this.#compare = compare;
@@ -38,10 +43,19 @@ export class LazyOrder<T> {
     // A scan adds in order: a copy of the whole list for each of its batches would cost the square of the list.
     if (last === undefined || this.#compare(last, added[0] as T) < 0) {
       for (const item of added) this.#push(this.#sorted, item);
-      return;
+      return this.#thin();
     }
     this.#cut();
     this.#sorted = this.#merge(this.#sorted, added);
+    this.#kept = this.#sorted.length;
+  }
+
+  /** What is over may stand behind something that stays. Costs a constant for each item added. */
+  #thin(): void {
+    if (this.#sorted.length <= 2 * this.#kept + SLACK) return;
+    this.#cut();
+    this.#sorted = this.#sorted.filter(this.#isCurrent);
+    this.#kept = this.#sorted.length;
   }
 
   #cut(): void {

@@ -48,21 +48,34 @@ export class MemoryNotices {
   }
 
   /** As StateStore's `dueNotices`. */
-  due({ subscriber, dueBy, limit }: DueNotices): Notice[] {
+  due({ subscriber, dueBy, horizon, limit }: DueNotices): Notice[] {
     const found: Notice[] = [];
     const due = this.#due.get(subscriber);
     const items = due?.items() ?? [];
-    for (let index = due?.head ?? 0; index < items.length && found.length < limit; index++) {
-      const item = items[index] as Due;
-      if (item.at > dueBy) break;
-      if (this.#isDue(item)) found.push(this.#records.get(item.id) as Notice);
-    }
+    const collect = (start: number, isWanted: (at: number) => boolean) => {
+      for (let index = start; index < items.length && found.length < limit; index++) {
+        const item = items[index] as Due;
+        if (!isWanted(item.at)) break;
+        if (this.#isDue(item)) found.push(this.#records.get(item.id) as Notice);
+      }
+    };
+    const head = due?.head ?? 0;
+    const beyond = Math.max(dueBy, horizon);
+    collect(head, (at) => at <= dueBy);
+    collect(
+      Math.max(
+        head,
+        lowerBound(items, ({ at }) => at > beyond),
+      ),
+      () => true,
+    );
     return found;
   }
 
   /** As StateStore's `nextNotice`. */
   next(subscriber: string): number | undefined {
-    const [first] = this.due({ subscriber, dueBy: Number.POSITIVE_INFINITY, limit: 1 });
+    const ever = Number.POSITIVE_INFINITY;
+    const [first] = this.due({ subscriber, dueBy: ever, horizon: ever, limit: 1 });
     return first?.nextAttemptAt;
   }
 

@@ -129,8 +129,12 @@ export interface NoticePage {
 
 export interface DueNotices {
   readonly subscriber: string;
-  /** Only notices whose `nextAttemptAt` is at most this, in milliseconds since 1970. */
+  /**
+   * A DUE notice is given out when `nextAttemptAt` ≤ `dueBy` or > `horizon` (the clock was set back). Milliseconds since
+   * 1970.
+   */
   readonly dueBy: number;
+  readonly horizon: number;
   readonly limit: number;
 }
 
@@ -139,7 +143,7 @@ export interface NoticeLedger {
   getNotice(id: string): Promise<Notice | undefined>;
   /** In order of their ids, as ASCII. */
   listNotices(page: NoticePage): Promise<Notice[]>;
-  /** Notices in state DUE, earliest `nextAttemptAt` first, then in order of their ids. */
+  /** Earliest `nextAttemptAt` first, then in order of their ids; those beyond the horizon come behind all others. */
   dueNotices(request: DueNotices): Promise<Notice[]>;
   /** The earliest `nextAttemptAt` of the subscriber's DUE notices, in milliseconds since 1970. */
   nextNotice(subscriber: string): Promise<number | undefined>;
