@@ -32,7 +32,14 @@ export default defineConfig({
     projects: [
       ...workspaces.map((workspace) => ({
         extends: true as const,
-        test: { name: workspace.name, root: workspace.root, include: ["test/**/*.test.ts"] },
+        test: {
+          name: workspace.name,
+          root: workspace.root,
+          include: ["test/**/*.test.ts", "dashboard/test/**/*.test.ts"],
+          globalSetup: existsSync(`${workspace.root}/test/global-setup.ts`)
+            ? [`${workspace.root}/test/global-setup.ts`]
+            : [],
+        },
       })),
       { extends: true as const, test: { name: "scripts", root, include: ["scripts/test/*.test.mjs"] } },
     ],

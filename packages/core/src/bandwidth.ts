@@ -24,6 +24,11 @@ class Rate {
     this.#limit = limit;
   }
 
+  /** Bytes per second; null: none. */
+  get limit(): number | null {
+    return this.#limit;
+  }
+
   get isLimited(): boolean {
     return this.#limit !== null;
   }
@@ -113,6 +118,11 @@ export class Bandwidth {
     this.#clock = clock;
     this.#alarm = new Alarm(clock);
     this.#rate = new Rate(limit);
+  }
+
+  /** Bytes per second of the service as a whole; null: none. */
+  get limit(): number | null {
+    return this.#rate.limit;
   }
 
   /** The share of the upload, which remembers what has been sent. */

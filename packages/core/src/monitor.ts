@@ -28,6 +28,8 @@ export interface MonitorStatus {
   readonly scanning: number;
   /** When this service last finished one; milliseconds since 1970, null before. */
   readonly lastScanAt: number | null;
+  /** Between two scans of a folder whose upload has no schedule of its own, in milliseconds. */
+  readonly intervalMs: number;
 }
 
 /** How long after a file system event a scan begins, so that it sees more than the first change of many. Milliseconds. */
@@ -80,7 +82,8 @@ export class Monitor {
 
   get status(): MonitorStatus {
     const { size: watched } = this.#due;
-    return { alive: this.#isAlive, watched, scanning: this.#running.size, lastScanAt: this.#lastScanAt };
+    const { interval: intervalMs } = this.#options;
+    return { alive: this.#isAlive, watched, scanning: this.#running.size, lastScanAt: this.#lastScanAt, intervalMs };
   }
 
   isScanning(uploadId: string): boolean {

@@ -78,6 +78,10 @@ export class Orchestrator {
     this.#loop ??= this.#run();
   }
 
+  get hours(): string | null {
+    return this.#hours;
+  }
+
   get load(): Load {
     return { inFlight: this.#lanes.inFlight, concurrency: this.#concurrency.bounds };
   }

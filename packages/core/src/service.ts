@@ -21,6 +21,7 @@ import type { ScanRequest } from "./scan-run.ts";
 import { type ResolvedOptions, resolveOptions, type ServiceOptions } from "./service-options.ts";
 import type { AdjustableSettings, ScanSummary, UploadRecord, UploadState } from "./upload.ts";
 import { type Upload, viewUpload } from "./upload-view.ts";
+import type { ChangeOptions } from "./uploads.ts";
 import type { VerificationReport, VerifyOptions } from "./verification.ts";
 import { runVerification } from "./verification-run.ts";
 
@@ -198,16 +199,16 @@ export class UploadService implements AsyncDisposable {
 
   /**
    * Stops the upload's transfers and begins none until `resume`. What has been sent stays, and is not sent again.
-   * @throws BucketlineError `INVALID_TRANSITION`
+   * @throws BucketlineError `INVALID_TRANSITION` · UploadError `UPLOAD_CHANGED`
    */
-  async pause(id: string): Promise<Upload> {
-    return await this.#suspend(id, "pause");
+  async pause(id: string, options: ChangeOptions = {}): Promise<Upload> {
+    return await this.#suspend(id, "pause", options);
   }
 
-  /** Goes on with a paused upload. @throws BucketlineError `INVALID_TRANSITION` */
-  async resume(id: string): Promise<Upload> {
+  /** Goes on with a paused upload. @throws BucketlineError `INVALID_TRANSITION` · UploadError `UPLOAD_CHANGED` */
+  async resume(id: string, options: ChangeOptions = {}): Promise<Upload> {
     await this.#open();
-    const upload = await this.#engine.uploads.apply(id, { type: "resume" });
+    const upload = await this.#engine.uploads.apply(id, { type: "resume" }, options);
     this.#goOn(upload);
     return await this.#view(upload);
   }
@@ -288,10 +289,10 @@ export class UploadService implements AsyncDisposable {
   /**
    * Ends the upload for good: aborts its transfers and their multipart uploads. Objects that are in the bucket stay. When
    * the store cannot be reached, the clean-up is tried again until it is done, after a restart too.
-   * @throws BucketlineError `INVALID_TRANSITION` when it is cancelled already
+   * @throws BucketlineError `INVALID_TRANSITION` when it is cancelled already · UploadError `UPLOAD_CHANGED`
    */
-  async cancel(id: string): Promise<Upload> {
-    const upload = await this.#suspend(id, "cancel");
+  async cancel(id: string, options: ChangeOptions = {}): Promise<Upload> {
+    const upload = await this.#suspend(id, "cancel", options);
     await cleanUp(this.#engine.context, this.#engine.uploads, upload).catch((error: unknown) => this.#warn(error, id));
     return await this.get(id);
   }
@@ -299,13 +300,13 @@ export class UploadService implements AsyncDisposable {
   /**
    * Changes settings of the upload, at once here, and on other hosts as soon as they see it. What is in flight goes on.
    * @param settings null stands for the default; what is left out stays as it is
-   * @throws InputError `INVALID_OPTION`, for unknown names, too · UploadError `UPLOAD_CANCELLED`
+   * @throws InputError `INVALID_OPTION`, for unknown names, too · UploadError `UPLOAD_CANCELLED`, `UPLOAD_CHANGED`
    */
-  async adjust(id: string, settings: Partial<AdjustableSettings>): Promise<Upload> {
+  async adjust(id: string, settings: Partial<AdjustableSettings>, options: ChangeOptions = {}): Promise<Upload> {
     const checked = checkAdjustments(settings);
     await this.#open();
     refuseCancelled(await this.#engine.uploads.get(id));
-    const upload = await this.#engine.uploads.apply(id, { type: "adjust", settings: checked });
+    const upload = await this.#engine.uploads.apply(id, { type: "adjust", settings: checked }, options);
     if (this.#starting !== undefined) await this.#engine.follow(upload);
     return await this.#view(upload);
   }
@@ -321,6 +322,11 @@ export class UploadService implements AsyncDisposable {
     if (activeHours !== undefined) this.#engine.orchestrator.setHours(activeHours);
   }
 
+  /** What bounds this process as a whole, as it is now. */
+  get limits(): Required<ServiceLimits> {
+    return { bandwidthLimit: this.#engine.bandwidth.limit, activeHours: this.#engine.orchestrator.hours };
+  }
+
   /**
    * Waits for the upload to finish.
    * @returns the upload when it is COMPLETED (a watched one may go on afterwards)
@@ -333,9 +339,9 @@ export class UploadService implements AsyncDisposable {
     return await untilFinished(id, () => this.get(id), signal, listening);
   }
 
-  async #suspend(id: string, type: "pause" | "cancel"): Promise<Upload> {
+  async #suspend(id: string, type: "pause" | "cancel", options: ChangeOptions): Promise<Upload> {
     await this.#open();
-    const upload = await this.#engine.uploads.apply(id, { type });
+    const upload = await this.#engine.uploads.apply(id, { type }, options);
     this.#engine.monitor.forget(id);
     await this.#engine.orchestrator.dismiss(id);
     return await this.#view(upload);

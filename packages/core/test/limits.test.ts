@@ -57,6 +57,24 @@ describe("settings of a running upload", () => {
     expect(process.named("upload:scanned").length - before).toBeGreaterThanOrEqual(5);
   });
 
+  test("a change that names a revision is made only of that one, whoever else has changed the upload", async () => {
+    fill(world, "u", 1, 5);
+    const [one, two] = [world.boot(), world.boot()];
+    await register(one, "u");
+    const { revision } = await one.service.get("u");
+    const adjusted = await two.service.adjust("u", { priority: 1 }, { revision });
+    for (const late of [
+      () => one.service.adjust("u", { priority: 2 }, { revision }),
+      () => one.service.pause("u", { revision }),
+      () => one.service.resume("u", { revision }),
+      () => one.service.cancel("u", { revision }),
+    ])
+      await expect(late()).rejects.toMatchObject({ code: "UPLOAD_CHANGED" });
+    expect(await two.service.get("u")).toMatchObject({ revision: adjusted.revision, state: adjusted.state });
+    const paused = await one.service.pause("u", adjusted);
+    expect(await two.service.resume("u", paused)).toMatchObject({ state: "IN_PROGRESS", spec: { priority: 1 } });
+  });
+
   test("of a cancelled or unknown upload cannot be changed", async () => {
     fill(world, "u", 1, 5);
     const process = world.boot();
@@ -104,6 +122,15 @@ describe("what is refused", () => {
   test("undefined stands for what is there", () => {
     expect(checkAdjustments({ priority: undefined, schedule: null })).toEqual({ schedule: null });
     expect(checkLimits({})).toEqual({});
+  });
+
+  test("they are to be read as they stand", () => {
+    const { service } = world.boot({ activeHours: "22:00-06:00" });
+    expect(service.limits).toEqual({ bandwidthLimit: null, activeHours: "22:00-06:00" });
+    service.setLimits({ bandwidthLimit: 1_000 });
+    expect(service.limits).toEqual({ bandwidthLimit: 1_000, activeHours: "22:00-06:00" });
+    service.setLimits({ bandwidthLimit: null, activeHours: null });
+    expect(service.limits).toEqual({ bandwidthLimit: null, activeHours: null });
   });
 
   test("a stopped service takes no limits", async () => {

@@ -35,7 +35,7 @@ describe("probe", () => {
       store: { ok: true, reason: null },
       lease: { valid: true, ageMs: expect.any(Number) },
       buckets: [{ bucket: BUCKET, ok: true, reason: null }],
-      monitor: { alive: true, watched: 1, scanning: 0, lastScanAt: scan?.finishedAt },
+      monitor: { alive: true, watched: 1, scanning: 0, lastScanAt: scan?.finishedAt, intervalMs: expect.any(Number) },
       inFlight: 0,
       concurrency: { current: 5, limit: 5 },
     });

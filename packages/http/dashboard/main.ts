@@ -1,0 +1,4 @@
+import { fileURLToPath } from "node:url";
+import { buildDashboard } from "./build.ts";
+
+await buildDashboard(fileURLToPath(new URL("../dist/dashboard/", import.meta.url)));

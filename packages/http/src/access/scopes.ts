@@ -1,0 +1,39 @@
+/** `read` sees everything but changes nothing; `admin` may do everything. */
+export const SCOPES = ["read", "admin"] as const;
+export type Scope = (typeof SCOPES)[number];
+
+/** What a route asks of its caller; `open`: nothing. A route that says nothing asks for `admin`. */
+export type RouteScope = Scope | "open";
+
+/**
+ * What a route's answers may load and run in a browser; see `headers.ts`. A route that says nothing serves data only, and
+ * a browser runs nothing of it.
+ */
+export type Page = "dashboard" | "swagger" | "redoc";
+
+/** Whoever calls. */
+export interface Principal {
+  /** Name of the token, or subject of the JWT; for logs. Never the credential itself. */
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  /** When the credential ends, in milliseconds since 1970; null: never. */
+  readonly expiresAt: number | null;
+}
+
+/** Whether the caller may use a route of this scope. */
+export function allows(principal: Principal, scope: RouteScope): boolean {
+  return scope === "open" || principal.scopes.includes(scope) || principal.scopes.includes("admin");
+}
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Who may call. Default: `admin`. */
+    scope?: RouteScope;
+    /** Set on routes that serve a page and on those that serve its assets. Default: the answers are data. */
+    page?: Page;
+  }
+  interface FastifyRequest {
+    /** Whoever calls; null where nobody need say so. */
+    principal: Principal | null;
+  }
+}
