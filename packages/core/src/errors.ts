@@ -29,6 +29,7 @@ export const ERRORS = {
   UPLOAD_EXISTS: "An upload with this id exists with other settings. Use another id; ids are never free again.",
   UPLOAD_NOT_FOUND: "There is no upload with this id. List the uploads to see their ids.",
   FILE_NOT_FOUND: "The upload has no file with this path. List its files to see their paths.",
+  UPLOAD_CHANGED: "The upload has changed since it was read. Read it again, and decide again.",
   UPLOAD_CANCELLED: "The upload was cancelled, which is final. Register a new one.",
   UPLOAD_ELSEWHERE: "The upload is bound to another host, which alone sees its folder. Ask a service of that host.",
   UPLOAD_FAILED: "The upload failed; its reason says why. Mend the cause, then retry it.",

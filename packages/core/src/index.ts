@@ -95,4 +95,5 @@ export {
   type UploadSpec,
   type UploadState,
 } from "./upload.ts";
+export type { ChangeOptions } from "./uploads.ts";
 export type { Finding, ObjectView, VerificationReport, VerifyOptions } from "./verification.ts";

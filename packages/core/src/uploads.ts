@@ -13,6 +13,12 @@ export interface UploadsOptions {
   readonly outbox?: Pick<Outbox, "noticesOfUpload" | "announce"> | undefined;
 }
 
+/** On what a change depends. */
+export interface ChangeOptions {
+  /** It is made only while this is the upload's revision, whichever process changes it. Default: whatever it is. */
+  readonly revision?: number | undefined;
+}
+
 /** Moves uploads from state to state: read, reduce, compare and set, then tell. */
 export class Uploads {
   readonly #options: UploadsOptions;
@@ -36,11 +42,14 @@ export class Uploads {
 
   /**
    * Applies the action to the upload as it stands now, however often somebody else gets in between.
-   * @throws BucketlineError `INVALID_TRANSITION` · UploadError `UPLOAD_NOT_FOUND`
+   * @throws BucketlineError `INVALID_TRANSITION` · UploadError `UPLOAD_NOT_FOUND`, `UPLOAD_CHANGED`
    */
-  async apply(id: string, action: UploadAction): Promise<UploadRecord> {
+  async apply(id: string, action: UploadAction, { revision }: ChangeOptions = {}): Promise<UploadRecord> {
     for (;;) {
-      const after = await this.#tryApply(await this.get(id), action);
+      const before = await this.get(id);
+      if (revision !== undefined && before.revision !== revision)
+        throw new UploadError("UPLOAD_CHANGED", `Upload ${id} is at revision ${before.revision}, not at ${revision}.`);
+      const after = await this.#tryApply(before, action);
       if (after) return after;
     }
   }

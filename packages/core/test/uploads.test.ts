@@ -51,6 +51,20 @@ test("an action that is overtaken is worked out again from what stands there the
   expect(heard.events).toHaveLength(1);
 });
 
+test("an action that names a revision is refused at any other one, and whoever gets in between is not overwritten", async () => {
+  const { uploads, heard, memory, interfere } = await setUp();
+  await expect(uploads.apply("u", { type: "pause" }, { revision: 2 })).rejects.toMatchObject({
+    code: "UPLOAD_CHANGED",
+  });
+  interfere("start");
+  await expect(uploads.apply("u", { type: "pause" }, { revision: 1 })).rejects.toMatchObject({
+    code: "UPLOAD_CHANGED",
+  });
+  expect(heard.events).toEqual([]);
+  expect(await memory.getUpload("u")).toMatchObject({ state: "IN_PROGRESS", revision: 2 });
+  expect(await uploads.apply("u", { type: "pause" }, { revision: 2 })).toMatchObject({ state: "PAUSED", revision: 3 });
+});
+
 test("an action that is no longer allowed then is refused, and nothing is told", async () => {
   const { uploads, heard, interfere } = await setUp();
   interfere("cancel");

@@ -1,6 +1,6 @@
 export { checkListening } from "./access/hosts.ts";
 export { LOG_REDACTION } from "./access/redaction.ts";
-export { type Principal, SCOPES, type Scope } from "./access/scopes.ts";
+export { SCOPES, type Scope } from "./access/scopes.ts";
 export { hashToken } from "./access/tokens.ts";
 export { HTTP_ERRORS, HttpError, type HttpErrorCode, type Problem } from "./errors.ts";
 export { type StopOptions, stopOnSignal } from "./operations/stop-on-signal.ts";

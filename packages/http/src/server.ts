@@ -34,6 +34,11 @@ export interface BucketlineServer {
 
 /** Ids of files are as long as their paths. */
 const MAX_PARAM_LENGTH = 16_384;
+/**
+ * From its first byte to its last, answer not included, in milliseconds. Without it, whoever sends a body byte by byte to the login,
+ * which is open to all, keeps a connection for ever.
+ */
+const REQUEST_TIMEOUT = 60_000;
 
 /**
  * A server of its own for one upload service; resolves once it listens. The service is started and stopped by the host.
@@ -48,6 +53,7 @@ export async function createServer(options: ServerOptions): Promise<BucketlineSe
     // Fastify's own lines hold whole URLs.
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestId,
+    requestTimeout: REQUEST_TIMEOUT,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     // Requests that come while others finish are answered, too; a closed service says so itself.
     return503OnClosing: false,

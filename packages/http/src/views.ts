@@ -33,7 +33,7 @@ export function uploadView(upload: Upload): UploadView {
     eta_seconds: progress.etaSeconds,
     source_folder: sourceFolder,
     destination_bucket: bucket,
-    settings: renamed(settings, snake) as SettingsView,
+    settings: snakeNamed(settings) as SettingsView,
     last_scan: upload.lastScan && scanView(upload.lastScan),
     watch: upload.watch,
     created_at: timeView(upload.createdAt),
@@ -103,4 +103,9 @@ export function planTotalsView({ actions, complete, doubt, deletesHeld }: PlanTo
 
 export function findingView(finding: Finding): FindingView {
   return { ...finding };
+}
+
+/** The same JSON with the API's names in every object, at every depth. */
+export function snakeNamed(value: unknown): unknown {
+  return renamed(value, snake);
 }

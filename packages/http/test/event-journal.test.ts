@@ -50,6 +50,17 @@ test("what is put together for one is put together for all of the same filter an
   expect(texts(selection.chunk(0, false).bytes)).toEqual(["a", "b", "c"]);
 });
 
+test("clients that stand at many positions do not make it keep as many chunks", () => {
+  const journal = new Journal(1000);
+  const selection = new Selection(journal, all);
+  for (let count = 0; count < 1000; count++) tell(journal, `${count}`);
+  const first = selection.chunk(0, false);
+  for (let at = 1; at < 100; at++) selection.chunk(at, false);
+  const again = selection.chunk(0, false);
+  expect(again).not.toBe(first);
+  expect(again).toEqual(first);
+});
+
 test("a chunk is bounded, and no event is left out between chunks", () => {
   const journal = new Journal(100);
   const selection = new Selection(journal, all, 1000);

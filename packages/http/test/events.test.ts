@@ -1,7 +1,7 @@
 import { request } from "node:http";
 import { connect } from "node:net";
 import { afterEach, expect, test } from "vitest";
-import { Bed, type BedOptions } from "./support/bed.ts";
+import { Bed, type BedOptions, BUCKET } from "./support/bed.ts";
 import { type ClientOptions, EventClient } from "./support/event-client.ts";
 
 const patient = { timeout: 20_000 };
@@ -312,6 +312,31 @@ test("nobody listens without a credential, and a stream ends with the session th
   await session.ended;
   await token.when(() => token.comments.length > 0);
   expect(token.names()).toEqual([]);
+});
+
+test("logging out ends the streams of the session at once, and no others", async () => {
+  const { hashToken } = await import("../src/access/tokens.ts");
+  await open({
+    server: {
+      auth: { tokens: [{ name: "watcher", sha256: hashToken("secret") }] },
+      events: { heartbeat: 3_600_000 },
+    },
+  });
+  const logIn = async () => {
+    const login = await bed.call("/session", { body: { token: "secret" }, headers: { origin: bed.url } });
+    return login.headers.get("set-cookie")!.split(";")[0]!;
+  };
+  const [cookie, other] = [await logIn(), await logIn()];
+  const session = await listen("/events", { headers: { cookie } });
+  const others = [
+    await listen("/events", { headers: { cookie: other } }),
+    await listen("/events", { token: "secret" }),
+  ];
+  await bed.call("/session", { method: "DELETE", headers: { cookie, origin: bed.url } });
+  expect((await session.until("bye")).data).toMatchObject({ reason: "expired" });
+  await session.ended;
+  await bed.service.register({ id: "u", sourceFolder: bed.root, bucket: BUCKET });
+  for (const stream of others) await stream.until("upload:registered");
 });
 
 test("closing says bye, waits for no client, and refuses what comes then", async () => {

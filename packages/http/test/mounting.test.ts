@@ -202,6 +202,13 @@ describe("a server of its own", () => {
     await expect(answer).rejects.toThrow();
   });
 
+  test("bounds how long a request may take to come, with and without its body", async () => {
+    bed = await Bed.open();
+    const { requestTimeout, headersTimeout } = bed.server.app.server;
+    expect(requestTimeout).toBe(60_000);
+    expect(headersTimeout).toBeLessThanOrEqual(requestTimeout);
+  });
+
   test("writes IPv6 addresses as URLs do", async () => {
     bed = await Bed.open({ server: { host: "::1" } });
     expect(bed.url).toMatch(/^http:\/\/\[::1\]:\d+$/);

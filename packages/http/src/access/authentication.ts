@@ -1,11 +1,13 @@
 import { InputError } from "@bucketline/core";
 import type { FastifyRequest } from "fastify";
+import { digestOf } from "../digest.ts";
 import type { AuthOptions } from "../options.ts";
 import { type JwtFinding, JwtVerifier } from "./jwt.ts";
 import type { Principal } from "./scopes.ts";
 import { Sessions } from "./sessions.ts";
 import { TokenList } from "./tokens.ts";
 
+const COOKIE = "bucketline_session";
 const SESSION_ID = /^[A-Za-z0-9_-]{43}$/;
 /** Three parts of base 64 (URL); RFC 7519, compact form. */
 const JWT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
@@ -21,14 +23,19 @@ export class Authentication {
   readonly sessions: Sessions;
   readonly #tokens: TokenList | null;
   readonly #jwt: JwtVerifier | null;
+  readonly #cookie: string;
 
-  /** @throws InputError `INVALID_OPTION` */
-  constructor({ tokens, jwt, sessionAge }: AuthOptions) {
+  /**
+   * @param prefix where the plugin stands
+   * @throws InputError `INVALID_OPTION`
+   */
+  constructor({ tokens, jwt, sessionAge }: AuthOptions, prefix = "") {
     if (tokens === undefined && jwt === undefined)
       throw new InputError("INVALID_OPTION", "Option auth must have tokens, or jwt, or both.");
     this.#tokens = tokens === undefined ? null : new TokenList(tokens);
     this.#jwt = jwt === undefined ? null : new JwtVerifier(jwt);
     this.sessions = new Sessions(sessionAge);
+    this.#cookie = prefix === "" ? COOKIE : `${COOKIE}_${digestOf(prefix).slice(0, 8)}`;
   }
 
   /** Whose token or JWT it is. @throws HttpError `AUTH_UNAVAILABLE` */
@@ -55,8 +62,25 @@ export class Authentication {
   }
 
   session(request: FastifyRequest): Principal | null {
-    const id = sessionIdOf(request);
+    const id = this.sessionIdOf(request);
     return id === null ? null : this.sessions.find(id);
+  }
+
+  /** The id in the session's cookie, whether or not it is (still) one; null: none. */
+  sessionIdOf(request: FastifyRequest): string | null {
+    const header = request.raw.headers.cookie;
+    const id = header === undefined ? undefined : request.server.parseCookie(header)[this.cookieOf(request)];
+    return id !== undefined && SESSION_ID.test(id) ? id : null;
+  }
+
+  /**
+   * Name of the session's cookie. Cookies do not know ports, and ours are for all paths, so that two services on one machine, or in one
+   * server, would log each other out if theirs had the same name. With https, browsers hold `__Host-` cookies to be of this very host.
+   */
+  cookieOf({ host, protocol }: FastifyRequest): string {
+    const port = /:(\d+)$/.exec(host)?.[1];
+    const name = port === undefined ? this.#cookie : `${this.#cookie}_${port}`;
+    return protocol === "https" ? `__Host-${name}` : name;
   }
 }
 
@@ -74,21 +98,4 @@ function bearerOf({ raw }: FastifyRequest): string | null {
   if (bearers.length === 0) return null;
   // Of two, each of us and a proxy in front could have taken another.
   return values.length > 1 ? "" : (/^bearer +([\x21-\x7e]+) *$/i.exec(values[0]!)?.[1] ?? "");
-}
-
-/**
- * Cookies do not know ports, so that two services on one machine would log each other out if theirs had the same name. With
- * https, browsers hold `__Host-` cookies to be of this very host.
- */
-export function sessionCookieOf(request: FastifyRequest): string {
-  const port = /:(\d+)$/.exec(request.host)?.[1];
-  const name = port === undefined ? "bucketline_session" : `bucketline_session_${port}`;
-  return request.protocol === "https" ? `__Host-${name}` : name;
-}
-
-/** The id in the session's cookie, whether or not it is (still) one; null: none. */
-export function sessionIdOf(request: FastifyRequest): string | null {
-  const header = request.raw.headers.cookie;
-  const id = header === undefined ? undefined : request.server.parseCookie(header)[sessionCookieOf(request)];
-  return id !== undefined && SESSION_ID.test(id) ? id : null;
 }

@@ -8,7 +8,7 @@ import { AllowedHosts, isLocalConnection } from "./hosts.ts";
 import { type LoginPage, loginPage } from "./login-page.ts";
 import { checkOrigin, isSafe } from "./origins.ts";
 import { type RateLimits, rateLimits } from "./rate-limits.ts";
-import { allows, type RouteScope } from "./scopes.ts";
+import { allows, type Page, type Principal, type RouteScope } from "./scopes.ts";
 
 export interface Access {
   /** Null: nobody need say who they are. */
@@ -36,7 +36,7 @@ export function accessOf(context: HttpContext): Access {
  */
 export async function accessControl(app: App, context: HttpContext): Promise<void> {
   const { auth } = context.options;
-  const authentication = auth ? new Authentication(auth) : null;
+  const authentication = auth ? new Authentication(auth, app.prefix) : null;
   const hosts = new AllowedHosts(context.options);
   if (!app.hasReplyDecorator("setCookie")) await app.register(cookie);
   if (!app.hasRequestDecorator("principal")) app.decorateRequest("principal", null);
@@ -45,7 +45,8 @@ export async function accessControl(app: App, context: HttpContext): Promise<voi
   accesses.set(context, access);
   const page = loginPage(`${app.prefix}/api/v1/session`);
   app.addHook("onRequest", async (request, reply) => {
-    request.principal = null;
+    // An own property: the host may have a getter of this name for its own routes.
+    Object.defineProperty(request, "principal", { value: null, writable: true, configurable: true });
     // Probes call by whatever address the machine has, and learn nothing but that it is there.
     if (!(authentication && isProbe(request))) hosts.check(request.raw);
     const answered = authentication
@@ -149,4 +150,18 @@ export function unauthorized(reason?: "invalid" | "expired"): HttpError {
 export function forbidden(scope: RouteScope): HttpError {
   const headers = { "www-authenticate": `${challenge("insufficient_scope")}, scope="${scope}"` };
   return new HttpError("FORBIDDEN", `The credential does not have the scope ${scope}.`, { headers });
+}
+
+// Here, and not beside the types that are exported: what we call things on requests and routes is no business of a host's types.
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Who may call. Default: `admin`. */
+    scope?: RouteScope;
+    /** Set on routes that serve a page and on those that serve its assets. Default: the answers are data. */
+    page?: Page;
+  }
+  interface FastifyRequest {
+    /** Whoever calls; null where nobody need say so. */
+    principal: Principal | null;
+  }
 }

@@ -24,16 +24,3 @@ export interface Principal {
 export function allows(principal: Principal, scope: RouteScope): boolean {
   return scope === "open" || principal.scopes.includes(scope) || principal.scopes.includes("admin");
 }
-
-declare module "fastify" {
-  interface FastifyContextConfig {
-    /** Who may call. Default: `admin`. */
-    scope?: RouteScope;
-    /** Set on routes that serve a page and on those that serve its assets. Default: the answers are data. */
-    page?: Page;
-  }
-  interface FastifyRequest {
-    /** Whoever calls; null where nobody need say so. */
-    principal: Principal | null;
-  }
-}

@@ -94,6 +94,12 @@ export class Broadcast {
     stream.advance(Date.now());
   }
 
+  /** Ends the streams of those who have logged out. */
+  shutOut(): void {
+    const now = Date.now();
+    for (const stream of this.#streams) stream.endsIfShutOut(now);
+  }
+
   /** Ends all streams, soon, whether or not their clients read, and listens no more. */
   async close(): Promise<void> {
     this.#closed = true;

@@ -54,8 +54,7 @@ export class EventStream {
 
   /** @param heartbeat for a client that has seen everything */
   beat(heartbeat: Buffer, now: number): void {
-    if (this.#endsIfExpired(now)) return;
-    if (!this.#options.isAdmitted()) return this.end("expired", now);
+    if (this.#endsIfExpired(now) || this.endsIfShutOut(now)) return;
     if (this.#blocked) {
       this.#stalledBeats += 1;
       if (this.#stalledBeats >= STALLED_BEATS) this.drop();
@@ -72,6 +71,13 @@ export class EventStream {
     if (this.#raw.writableEnded) return;
     if (this.#blocked) this.drop();
     else this.#raw.end(bye(reason, now));
+  }
+
+  /** Ends the stream when its client may no longer listen. @returns whether that is so */
+  endsIfShutOut(now: number): boolean {
+    if (this.#options.isAdmitted()) return false;
+    this.end("expired", now);
+    return true;
   }
 
   /** As `end`, and the connection goes, too. */

@@ -3,6 +3,8 @@ import type { Entry, Journal } from "./journal.ts";
 
 /** What one write may hold. */
 const CHUNK_BYTES = 64 * 1024;
+/** Clients that keep up stand at one position; each that comes back from elsewhere has one of its own. */
+const MOST_CHUNKS = 16;
 
 export interface Filter {
   /** Null: all uploads, and what is about none. */
@@ -70,7 +72,7 @@ export class Selection {
    */
   chunk(position: number, newestOnly: boolean): Chunk {
     const { next } = this.#journal;
-    if (this.#madeAt !== next) {
+    if (this.#madeAt !== next || this.#chunks.size >= MOST_CHUNKS) {
       this.#chunks.clear();
       this.#madeAt = next;
     }

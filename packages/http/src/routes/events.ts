@@ -57,6 +57,7 @@ export async function eventRoutes(app: App, context: HttpContext): Promise<void>
   const broadcast = new Broadcast(service, liveSettings(options.events));
   // Before the server waits for its connections to end.
   app.addHook("preClose", () => broadcast.close());
+  accessOf(context).authentication?.sessions.onEnd(() => broadcast.shutOut());
 
   const answer = (request: FastifyRequest, reply: FastifyReply, filter: Filter, since: string | undefined) => {
     if (request.method === "HEAD") {
@@ -123,5 +124,6 @@ export async function eventRoutes(app: App, context: HttpContext): Promise<void>
 function admission(context: HttpContext, request: FastifyRequest): () => boolean {
   const { authentication } = accessOf(context);
   if (!authentication || hasBearer(request)) return () => true;
-  return () => authentication.session(request) !== null;
+  const id = authentication.sessionIdOf(request);
+  return id === null ? () => false : authentication.sessions.watch(id);
 }

@@ -51,7 +51,7 @@ const SECURITY_SCHEMES = {
     type: "apiKey",
     in: "cookie",
     name: "bucketline_session",
-    description: "As `POST /api/v1/session` sets it; its name may differ by port and protocol.",
+    description: "As `POST /api/v1/session` sets it; its name may differ by port, protocol and prefix.",
   },
 } as const;
 
@@ -65,7 +65,10 @@ export async function openApiRoutes(app: App, { options }: HttpContext): Promise
     reply.type("text/html; charset=utf-8").send(redocPage(app.prefix)),
   );
   app.get("/redoc/redoc.standalone.js", { config, schema: { hide: true } }, async (_request, reply) => {
-    script ??= redocScript();
+    script ??= redocScript().catch((error: unknown) => {
+      script = undefined;
+      throw error;
+    });
     return reply.type("text/javascript; charset=utf-8").send(await script);
   });
 }

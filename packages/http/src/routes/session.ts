@@ -1,5 +1,4 @@
 import { type Static, Type } from "typebox";
-import { sessionCookieOf, sessionIdOf } from "../access/authentication.ts";
 import { accessOf, forbidden, unauthorized } from "../access/control.ts";
 import { checkOrigin } from "../access/origins.ts";
 import { type Principal, SCOPES } from "../access/scopes.ts";
@@ -53,10 +52,11 @@ export async function sessionRoutes(app: App, context: HttpContext): Promise<voi
         throw unauthorized(found);
       }
       if (found.scopes.length === 0) throw forbidden("read");
-      const before = sessionIdOf(request);
+      const before = authentication.sessionIdOf(request);
       if (before !== null) authentication.sessions.close(before);
       const { id, expiresAt } = authentication.sessions.open(found);
-      reply.setCookie(sessionCookieOf(request), id, { ...cookieOf(request.protocol), expires: new Date(expiresAt) });
+      const attributes = { ...attributesOf(request.protocol), expires: new Date(expiresAt) };
+      reply.setCookie(authentication.cookieOf(request), id, attributes);
       return viewOf({ ...found, expiresAt });
     },
   );
@@ -87,15 +87,17 @@ export async function sessionRoutes(app: App, context: HttpContext): Promise<voi
       },
     },
     async (request, reply) => {
-      const id = sessionIdOf(request);
-      if (id !== null) authentication?.sessions.close(id);
-      reply.clearCookie(sessionCookieOf(request), cookieOf(request.protocol));
+      if (authentication) {
+        const id = authentication.sessionIdOf(request);
+        if (id !== null) authentication.sessions.close(id);
+        reply.clearCookie(authentication.cookieOf(request), attributesOf(request.protocol));
+      }
       return reply.code(204).send(null);
     },
   );
 }
 
-function cookieOf(protocol: string) {
+function attributesOf(protocol: string) {
   return {
     path: "/",
     httpOnly: true,

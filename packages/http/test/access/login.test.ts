@@ -1,4 +1,6 @@
+import fastify from "fastify";
 import { afterEach, expect, test, vi } from "vitest";
+import { bucketline } from "../../src/index.ts";
 import { Bed } from "../support/bed.ts";
 import { ADMIN, AUTH, READER, WRONG } from "../support/credentials.ts";
 import { hosted } from "../support/host.ts";
@@ -192,7 +194,7 @@ test("below a prefix the login page asks there, and over https the cookie is hel
   expect(page.body).toContain('data-session="/up/api/v1/session"');
   const answer = await app.inject({ url: "/up/session", method: "POST", headers, payload: { token: ADMIN } });
   expect(answer.headers["set-cookie"]).toMatch(
-    /^__Host-bucketline_session=[^;]+; Path=\/; Expires=[^;]+; HttpOnly; Secure; SameSite=Strict$/,
+    /^__Host-bucketline_session_[\w-]{8}=[^;]+; Path=\/; Expires=[^;]+; HttpOnly; Secure; SameSite=Strict$/,
   );
   expect(answer.headers["strict-transport-security"]).toBe("max-age=15552000");
   const cookie = String(answer.headers["set-cookie"]).split(";")[0]!;
@@ -201,6 +203,42 @@ test("below a prefix the login page asks there, and over https the cookie is hel
   expect(good.statusCode).toBe(404);
   const plain = await app.inject({ ...pause, headers: { ...headers, cookie, origin: "https://uploads.example:444" } });
   expect(plain.statusCode).toBe(403);
+  await app.close();
+});
+
+test("services side by side below their prefixes do not log each other out", async () => {
+  bed = await Bed.open();
+  const both = fastify();
+  // biome-ignore lint/nursery/noMisusedPromises: Fastify waits for plugins that return a promise
+  for (const prefix of ["/one", "/two"]) await both.register(bucketline, { service: bed.service, auth: AUTH, prefix });
+  const headers = { host: "localhost" };
+  const cookies: string[] = [];
+  for (const prefix of ["/one", "/two"]) {
+    const answer = await both.inject({ method: "POST", url: `${prefix}/session`, headers, payload: { token: ADMIN } });
+    cookies.push(String(answer.headers["set-cookie"]).split(";")[0]!);
+  }
+  expect(new Set(cookies.map((cookie) => cookie.split("=")[0])).size).toBe(2);
+  for (const url of ["/one/uploads", "/two/uploads", "/one/docs/json"])
+    expect((await both.inject({ url, headers: { ...headers, cookie: cookies.join("; ") } })).statusCode).toBe(200);
+  await both.close();
+});
+
+test("a host may have its own idea of who calls, for its own routes", async () => {
+  bed = await Bed.open();
+  const principal = { getter: () => ({ name: "somebody", scopes: ["admin"] }) };
+  const app = await hosted(
+    { prefix: "/up", service: bed.service, auth: AUTH },
+    {
+      own: (host) =>
+        void host.decorateRequest("principal", principal as never).get("/own", async (request) => request.principal),
+    },
+  );
+  const headers = { host: "localhost" };
+  expect((await app.inject({ url: "/own", headers })).json()).toMatchObject({ name: "somebody" });
+  expect((await app.inject({ url: "/up/uploads", headers })).statusCode).toBe(401);
+  const authorization = `Bearer ${READER}`;
+  const answer = await app.inject({ url: "/up/session", headers: { ...headers, authorization } });
+  expect(answer.json()).toMatchObject({ name: "viewer", scopes: ["read"] });
   await app.close();
 });
 

@@ -30,15 +30,45 @@ test("a closed session is gone", () => {
   expect(sessions.find(id)).toBeNull();
 });
 
+test("whoever logs in again and again ends sessions of its own only", () => {
+  const sessions = new Sessions(1000, 6);
+  const other = sessions.open({ ...forever, name: "other" });
+  const own = Array.from({ length: 10 }, () => sessions.open(forever));
+  expect(own.map(({ id }) => sessions.find(id) !== null)).toEqual([...Array(7).fill(false), true, true, true]);
+  expect(sessions.find(other.id)).not.toBeNull();
+  expect(sessions.size).toBe(4);
+});
+
+test("who listens is told of each session that ends before its time", () => {
+  const sessions = new Sessions(1000, 4);
+  const [first, second, third] = [
+    sessions.open(forever),
+    sessions.open(forever),
+    sessions.open({ ...forever, name: "x" }),
+  ];
+  const isOpen = [first, second, third].map(({ id }) => sessions.watch(id));
+  const told: boolean[][] = [];
+  sessions.onEnd(() => told.push(isOpen.map((ask) => ask())));
+  sessions.close("unknown");
+  sessions.close(third.id);
+  sessions.open(forever);
+  expect(told).toEqual([
+    [true, true, false],
+    [false, true, false],
+  ]);
+  vi.setSystemTime(1_001_000);
+  expect(isOpen.map((ask) => ask())).toEqual([false, false, false]);
+});
+
 test("where there are too many sessions, the oldest makes room; expired ones go first", () => {
   const sessions = new Sessions(1000, 3);
-  const [first, second] = [sessions.open(forever), sessions.open({ ...forever, expiresAt: 1_000_100 })];
-  const third = sessions.open(forever);
+  const open = (name: string, expiresAt: number | null = null) => sessions.open({ ...forever, name, expiresAt });
+  const [first, second, third] = [open("a"), open("b", 1_000_100), open("c")];
   vi.setSystemTime(1_000_200);
-  const fourth = sessions.open(forever);
+  const fourth = open("d");
   expect(sessions.find(first.id)).not.toBeNull();
   expect(sessions.find(second.id)).toBeNull();
-  const fifth = sessions.open(forever);
+  const fifth = open("e");
   expect(sessions.size).toBe(3);
   expect(sessions.find(first.id)).toBeNull();
   for (const { id } of [third, fourth, fifth]) expect(sessions.find(id)).not.toBeNull();

@@ -32,7 +32,9 @@ test("what fails is sent again by the schedule, the same under a signature of it
     expect(world.notices).toMatchObject([{ state: "DUE", attempts: attempt }]);
     while (world.calls.length === attempt) await world.clock.tick(HOUR);
   }
-  expect(world.calls.map(({ at }) => (at - begun) / SECOND)).toEqual([0, 5, 305, 2105, 9305, 27_305, 63_305, 113_705, 185_705, 272_105]);
+  expect(world.calls.map(({ at }) => (at - begun) / SECOND)).toEqual([
+    0, 5, 305, 2105, 9305, 27_305, 63_305, 113_705, 185_705, 272_105,
+  ]);
   expect(new Set(world.calls.map(({ body }) => body)).size).toBe(1);
   const stamps = world.calls.map(({ headers }) => Number(headers["webhook-timestamp"]));
   expect(stamps).toEqual(world.calls.map(({ at }) => at / SECOND));
