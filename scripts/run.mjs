@@ -11,18 +11,27 @@ const vitest = "node_modules/vitest/vitest.mjs";
 // Node 22 announces its type stripping as experimental at every start.
 const fromSources = ["--conditions=@bucketline/source", "--disable-warning=ExperimentalWarning"];
 const programs = {
+  cli: [...fromSources, join(root, "packages/cli/src/main.ts")],
   start: [...fromSources, "examples/quickstart/src/main.ts"],
   kills: [...fromSources, "packages/core/test/kill/run.ts"],
   planted: ["scripts/planted.mjs"],
   hosts: [...fromSources, "packages/store-postgres/test/hosts/run.ts"],
   "sim:postgres": [...fromSources, "packages/store-postgres/test/simulation/run.ts"],
+  service: [...fromSources, "examples/service/src/main.ts"],
   soak: [...fromSources, "packages/core/test/soak/main.ts"],
+  "bench:http": [...fromSources, "bench/http/main.ts"],
   "bench:scan": [...fromSources, "bench/scan/main.ts"],
+  "bench:startup": [...fromSources, "bench/startup/main.ts"],
   "bench:stores": [...fromSources, "bench/stores/main.ts"],
   "bench:watch": [...fromSources, "bench/watch/main.ts"],
   sim: [...fromSources, "packages/core/sim/main.ts"],
   test: [vitest, "run"],
   "test:watch": [vitest, "watch"],
+};
+
+/** What has to be made first. Everything else runs from its sources as it is. */
+const preparations = {
+  service: [...fromSources, "packages/http/dashboard/main.ts"],
 };
 
 const ancestorPollMs = 250;
@@ -64,7 +73,12 @@ function passSignals(child) {
   });
 }
 
-function run(program, args) {
+/** Where the program works: the command line where it was called, all others in the project. */
+function folderOf(name) {
+  return name === "cli" ? (process.env.INIT_CWD ?? process.cwd()) : root;
+}
+
+function run(program, args, cwd) {
   const bin = join(root, "node_modules", ".bin");
   const path = (process.env.PATH ?? "").split(delimiter);
   const env = {
@@ -73,7 +87,7 @@ function run(program, args) {
     INIT_CWD: process.env.INIT_CWD ?? process.cwd(),
   };
   const node = projectNode();
-  const child = spawn(node, [...program, ...args], { cwd: root, env, stdio: "inherit" });
+  const child = spawn(node, [...program, ...args], { cwd, env, stdio: "inherit" });
   passSignals(child);
   followNpm(child);
   return new Promise((resolve, reject) => {
@@ -90,7 +104,9 @@ if (program === undefined) {
 } else {
   try {
     await setUp();
-    process.exitCode = await run(program, args);
+    const preparation = preparations[name];
+    process.exitCode = preparation === undefined ? 0 : await run(preparation, [], root);
+    if (process.exitCode === 0) process.exitCode = await run(program, args, folderOf(name));
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
     process.stderr.write(`set-up: ${error.message}\n`);

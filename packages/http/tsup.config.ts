@@ -6,7 +6,7 @@ import { defineConfig } from "tsup";
 import { buildDashboard } from "./dashboard/build.ts";
 
 export default defineConfig({
-  entry: ["src/index.ts"],
+  entry: ["src/index.ts", "src/views.ts"],
   format: "esm",
   target: "node22",
   dts: true,

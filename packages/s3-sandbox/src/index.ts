@@ -1,4 +1,5 @@
 export type { Checksum, ChecksumAlgorithm, ChecksumType } from "./checksums.ts";
+export type { Dialect } from "./dialect.ts";
 export { type S3ErrorCode, SandboxError, type SandboxErrorCode } from "./errors.ts";
 export type { FaultAction, FaultCall, FaultEffect, FaultHandle, FaultOptions } from "./faults.ts";
 export type { ObjectView, PartView, UploadView } from "./inspection.ts";

@@ -1,5 +1,6 @@
 import { isBucketName } from "./buckets.ts";
 import { Catalog } from "./catalog.ts";
+import type { Dialect } from "./dialect.ts";
 import { SandboxError } from "./errors.ts";
 import { type FaultHandle, type FaultOptions, FaultTable } from "./faults.ts";
 import { Inspection, type ObjectView, type UploadView } from "./inspection.ts";
@@ -44,6 +45,8 @@ export interface SandboxOptions {
   clock?: () => Date;
   /** Smallest size in bytes of every part but the last. Default 5 MiB. */
   minPartSize?: number;
+  /** Where it is to fall short of S3, as other stores do. Default: nowhere. */
+  dialect?: Dialect;
   /** How many requests `requests` keeps. Default 100,000. */
   requestLimit?: number;
   /** File that gets every finished request as one JSON line, before its answer leaves. */
@@ -109,6 +112,7 @@ function readSettings(options: SandboxOptions): Settings {
     region: options.region ?? DEFAULT_REGION,
     ownerId: options.ownerId ?? DEFAULT_OWNER_ID,
     minPartSize: options.minPartSize ?? DEFAULT_MIN_PART_SIZE,
+    dialect: { ...options.dialect },
     clock: options.clock ?? (() => new Date()),
   };
 }

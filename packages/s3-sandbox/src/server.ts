@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Body } from "./body.ts";
 import { ClientGone, ConnectionReset } from "./connection.ts";
+import { understood } from "./dialect.ts";
 import { alterReply } from "./fault-replies.ts";
 import { type FaultCall, FaultPlan, type FaultTable } from "./faults.ts";
 import { HANDLERS } from "./handlers.ts";
@@ -146,11 +147,12 @@ export class S3Server {
     throw silent ? new Silence() : new ConnectionReset();
   }
 
-  async #execute(exchange: Exchange, info: RequestInfo, plan: FaultPlan): Promise<Reply> {
+  async #execute(exchange: Exchange, sent: RequestInfo, plan: FaultPlan): Promise<Reply> {
     const { message, response, record } = exchange;
     const { service, verifier } = this.#options;
-    const authentication: Authentication = authenticate(info, verifier);
-    if (info.refusal) throw info.refusal;
+    const authentication: Authentication = authenticate(sent, verifier);
+    if (sent.refusal) throw sent.refusal;
+    const info = understood(sent, service.settings.dialect);
     if (info.operation === "Unknown") throw new Error("A request without an operation has no refusal.");
     const body = new Body({
       message,

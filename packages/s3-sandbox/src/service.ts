@@ -1,5 +1,6 @@
 import type { Body } from "./body.ts";
 import type { Bucket, Catalog } from "./catalog.ts";
+import type { Dialect } from "./dialect.ts";
 import { S3Error } from "./errors.ts";
 import type { Change, Extent, ObjectRecord } from "./records.ts";
 import type { Reply } from "./reply.ts";
@@ -12,6 +13,7 @@ export interface Settings {
   region: string;
   ownerId: string;
   minPartSize: number;
+  dialect: Dialect;
   clock: () => Date;
 }
 

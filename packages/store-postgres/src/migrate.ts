@@ -69,7 +69,8 @@ async function migrateOnce(
   }
 }
 
-async function checkServer(connection: Connection, { place }: Settings): Promise<void> {
+/** Reads only. @throws StateStoreError `STATE_NOT_WRITABLE` · DriverError */
+export async function checkServer(connection: Connection, { place }: Settings): Promise<void> {
   const [row] = await connection.query(SERVER);
   const [version, isStandby, isReadOnly] = row ?? [];
   if (Number(version) < OLDEST_SERVER) {
@@ -83,8 +84,12 @@ async function checkServer(connection: Connection, { place }: Settings): Promise
   }
 }
 
-/** @returns the version of the tables, 0 when there are none */
-async function inspect(connection: Connection, { schema, place }: Settings, latest: number): Promise<number> {
+/**
+ * Reads only.
+ * @returns the version of the tables, 0 when there are none
+ * @throws StateStoreError `STATE_CORRUPT` · `STATE_NEWER` · `STATE_NOT_WRITABLE` · DriverError
+ */
+export async function inspect(connection: Connection, { schema, place }: Settings, latest: number): Promise<number> {
   const relations = new Set((await connection.query(RELATIONS, [schema])).map(([name]) => name));
   if (relations.size === 0) return 0;
   const foreign = corrupt(`${place} holds tables of another application, and was left as it is. Name another schema.`);

@@ -1,1 +1,2 @@
+export { inspectLedger, type LedgerInspection } from "./inspection.ts";
 export { SqliteStateStore, type SqliteStateStoreOptions } from "./store.ts";

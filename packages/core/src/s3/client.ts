@@ -40,9 +40,9 @@ const COMPLETE_IDLE_MS = 600_000;
  * - No `Expect: 100-continue`: it costs a round trip per part; with agents of our own the SDK sends the header but does
  *   not wait, so it would be worth nothing; without them it opens a new connection for every such body.
  *
- * Whatever is in `config` wins, `requestHandler` included.
+ * Whatever is in `config` wins, `requestHandler` included. Whoever makes it destroys it.
  */
-export function createS3Client(config: S3ClientConfig, options: S3ConnectionOptions): S3Client {
+export function createS3Client(config: S3ClientConfig, options: S3ConnectionOptions = {}): S3Client {
   // Not among the declared options, although handed on to every provider of the default chain.
   const fromFiles = { ignoreCache: true };
   const client = new S3Client({

@@ -1,0 +1,95 @@
+import { createHash } from "node:crypto";
+import { hostname } from "node:os";
+import { basename, dirname, relative, resolve, sep } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import type { RegisterOptions, UploadSpec } from "@bucketline/core";
+import { registerOptions } from "../assembly/registration.ts";
+import type { Config } from "../config/config.ts";
+import { ledgerOf } from "../config/values.ts";
+import type { Context } from "../context.ts";
+import type { UploadArguments } from "../program/upload-options.ts";
+
+export interface Errand extends UploadArguments {
+  readonly folder: string;
+  readonly destination: string;
+  readonly id?: string;
+}
+
+/** What sync registers: the same folder, destination and key template again mean the same upload again. */
+export type Identified = RegisterOptions & { readonly id: string };
+
+/**
+ * The upload of a command that names a folder and a destination. It is a watched one that is scanned when somebody asks:
+ * that way it is the same with and without --watch, and can be brought up to date again and again.
+ * @throws UsageError
+ */
+export function uploadOf({ config, folder }: Pick<Context, "config" | "folder">, errand: Errand): Identified {
+  const given = registerOptions(errand, errand.folder, errand.destination);
+  const sourceFolder = resolve(folder, given.sourceFolder);
+  // Other hosts that share a ledger have other folders of the same name.
+  const isShared = ledgerOf(config.values.databaseUrl)?.kind === "postgres";
+  const host = isShared ? (config.values.host ?? hostname()) : undefined;
+  const exclude = [...[given.exclude ?? []].flat(), ...ownFiles(sourceFolder, config)];
+  return {
+    ...given,
+    id: errand.id ?? nameOf(sourceFolder, [given.bucket, given.keyTemplate, config.values.endpointUrl ?? "", host]),
+    sourceFolder,
+    mode: "watch",
+    schedule: "manual",
+    ...(exclude.length > 0 && { exclude }),
+    ...(host !== undefined && { host }),
+  };
+}
+
+/** Readable, and different for every folder and destination. */
+function nameOf(folder: string, destination: readonly unknown[]): string {
+  const readable = basename(folder)
+    .replaceAll(/[^A-Za-z0-9._-]+/g, "-")
+    .slice(0, 40);
+  const digest = createHash("sha256").update(JSON.stringify([folder, ...destination]));
+  return `${readable || "folder"}-${digest.digest("hex").slice(0, 10)}`;
+}
+
+/** Globs of our own ledger, if it is inside the folder: it changes with every file that is sent. */
+function ownFiles(folder: string, { values }: Config): string[] {
+  const place = ledgerOf(values.databaseUrl);
+  if (!place || place.kind === "postgres" || place.path === ":memory:") return [];
+  if (dirname(place.path) === values.dataFolder) return below(folder, values.dataFolder).map((glob) => `${glob}/**`);
+  // With its journal and its lock beside it.
+  return below(folder, place.path).map((glob) => `${glob}*`);
+}
+
+function below(folder: string, path: string): string[] {
+  const parts = relative(folder, path).split(sep);
+  if (parts[0] === ".." || parts[0] === "" || resolve(folder, ...parts) !== path) return [];
+  return [parts.map((name) => name.replaceAll(/[\\*?[\]{}()!+@|^$]/g, "\\$&")).join("/")];
+}
+
+const DEFAULTS: Partial<UploadSpec> = {
+  pattern: ["**"],
+  exclude: [],
+  dot: true,
+  symlinks: "skip",
+  overwrite: "always",
+  minSize: null,
+  maxSize: null,
+  minAge: null,
+  maxAge: null,
+  compare: "stat",
+  onSourceDelete: "keep",
+  rootMarker: null,
+  object: {},
+};
+
+/** Names of the settings in which an upload that is registered differs from what is asked for. */
+export function differences(upload: UploadSpec, asked: RegisterOptions): string[] {
+  const listed = (name: string, value: unknown) => (name === "pattern" || name === "exclude" ? [value].flat() : value);
+  const differing = Object.entries(DEFAULTS).filter(([name, fallback]) => {
+    const wanted = asked[name as keyof RegisterOptions] ?? fallback;
+    return !isDeepStrictEqual(listed(name, wanted), upload[name as keyof UploadSpec]);
+  });
+  const places = (["sourceFolder", "bucket", "keyTemplate", "mode"] as const).filter(
+    (name) => asked[name] !== upload[name],
+  );
+  return [...places, ...differing.map(([name]) => name)];
+}

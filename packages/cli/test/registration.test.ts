@@ -1,0 +1,50 @@
+import { describe, expect, test } from "vitest";
+import { parseDestination, registerOptions } from "../src/assembly/registration.ts";
+
+describe("a destination", () => {
+  test.each([
+    ["s3://my-bucket", "my-bucket", ""],
+    ["s3://my-bucket/", "my-bucket", ""],
+    ["s3://my-bucket/a//b/", "my-bucket", "a/b/"],
+    [
+      "s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/mine",
+      "arn:aws:s3:eu-west-1:123456789012:accesspoint/mine",
+      "",
+    ],
+    [
+      "s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/mine/pre",
+      "arn:aws:s3:eu-west-1:123456789012:accesspoint/mine",
+      "pre/",
+    ],
+  ])("%s is bucket %s and prefix %j", (text, bucket, prefix) => {
+    expect(parseDestination(text)).toEqual({ bucket, prefix });
+  });
+
+  test.each([["my-bucket"], ["s3://"], ["s3:///x"], ["https://x"], ["s3://b/{yyyy}"], [""]])("is not %j", (text) => {
+    expect(() => parseDestination(text)).toThrow("The destination must");
+  });
+});
+
+test("options of a command are options of the library", () => {
+  const args = {
+    pattern: ["*.jpg"],
+    minSize: 5,
+    keyTemplate: "{yyyy}/{name}{ext}",
+    acl: "private",
+    tag: ["a=b=c", "d="],
+  };
+  expect(registerOptions(args, "/srv", "s3://b/p")).toEqual({
+    sourceFolder: "/srv",
+    bucket: "b",
+    keyTemplate: "p/{yyyy}/{name}{ext}",
+    dot: true,
+    pattern: ["*.jpg"],
+    minSize: 5,
+    object: { acl: "private", tags: { a: "b=c", d: "" } },
+  });
+  expect(registerOptions({}, "/srv", "s3://b")).toEqual({
+    ...{ sourceFolder: "/srv", bucket: "b", keyTemplate: "{path}", dot: true },
+  });
+  expect(() => registerOptions({}, "", "s3://b")).toThrow("empty");
+  expect(() => registerOptions({ metadata: ["=x"] }, "/srv", "s3://b")).toThrow("--metadata must be NAME=VALUE");
+});
