@@ -1,4 +1,5 @@
-// Checks the documentation: TypeScript blocks compile against the sources, and relative links lead somewhere.
+// Checks the documentation: TypeScript blocks compile against the sources, relative links lead somewhere, and the indexes
+// in docs/ name every page beside them.
 // ```ts blocks are modules of their own; `service` and `upload` are known to all of them.
 
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
@@ -66,6 +67,13 @@ export function brokenLinks(path, text) {
   return broken;
 }
 
+/** The pages of an index's own folder that it does not link to. */
+export function unlisted(index, text, paths) {
+  const linked = new Set([...text.matchAll(/\]\(([^)\s#]+)/g)].map(([, link]) => resolve(dirname(index), link)));
+  const beside = paths.filter((path) => dirname(path) === dirname(index) && path !== index && !linked.has(path));
+  return beside.map((path) => ({ line: 1, message: `${relative(dirname(index), path)} is not in this index` }));
+}
+
 function pageAt(path) {
   return statSync(path).isFile() ? readFileSync(path, "utf8") : "";
 }
@@ -113,7 +121,12 @@ export function problems() {
   const texts = pages().map((path) => ({ path, text: readFileSync(path, "utf8") }));
   const blocks = texts.flatMap(({ path, text }) => typeScriptBlocks(text).map((block) => ({ path, ...block })));
   const links = texts.flatMap(({ path, text }) => brokenLinks(path, text).map((problem) => ({ path, ...problem })));
-  const all = [...links, ...typeErrors(blocks)];
+  const indexes = texts.filter(({ path }) => /^docs[\\/](.*[\\/])?README\.md$/.test(relative(root, path)));
+  const paths = texts.map(({ path }) => path);
+  const missing = indexes.flatMap(({ path, text }) =>
+    unlisted(path, text, paths).map((problem) => ({ path, ...problem })),
+  );
+  const all = [...links, ...missing, ...typeErrors(blocks)];
   return {
     pages: texts.length,
     blocks: blocks.length,

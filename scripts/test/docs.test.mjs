@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { startSandbox } from "@bucketline/s3-sandbox";
 import ts from "typescript";
 import { expect, test } from "vitest";
-import { anchors, brokenLinks, problems, typeErrors, typeScriptBlocks } from "../check-docs.mjs";
+import { anchors, brokenLinks, problems, typeErrors, typeScriptBlocks, unlisted } from "../check-docs.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const readme = readFileSync(join(root, "README.md"), "utf8");
@@ -32,6 +32,13 @@ test("links to missing pages and headings are found, links in code and to other 
     { line: 1, message: "missing.md does not exist" },
     { line: 2, message: "README.md#nowhere: there is no such heading" },
   ]);
+});
+
+test("a page that its index does not name is found", () => {
+  const index = join(root, "docs", "README.md");
+  const paths = ["README.md", "a.md", "b.md", "adr/c.md"].map((path) => join(root, "docs", path));
+  expect(unlisted(index, "[a](a.md#part)\n", paths)).toEqual([{ line: 1, message: "b.md is not in this index" }]);
+  expect(unlisted(index, "[a](a.md) [b](b.md)\n", paths)).toEqual([]);
 });
 
 test("anchors are those of GitHub", () => {
