@@ -2,7 +2,7 @@
 // Runs before anything is installed: plain JavaScript for Node 18 and later, Node's own modules only.
 
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { delimiter, join } from "node:path";
 import { projectNode, root, SetupError, setUp } from "./setup.mjs";
@@ -15,6 +15,7 @@ const programs = {
   start: [...fromSources, "examples/quickstart/src/main.ts"],
   kills: [...fromSources, "packages/core/test/kill/run.ts"],
   planted: ["scripts/planted.mjs"],
+  "pack-test": ["scripts/pack-test.mjs"],
   hosts: [...fromSources, "packages/store-postgres/test/hosts/run.ts"],
   "sim:postgres": [...fromSources, "packages/store-postgres/test/simulation/run.ts"],
   service: [...fromSources, "examples/service/src/main.ts"],
@@ -32,7 +33,14 @@ const programs = {
 /** What has to be made first. Everything else runs from its sources as it is. */
 const preparations = {
   service: [...fromSources, "packages/http/dashboard/main.ts"],
+  "example embed-fastify": [...fromSources, "packages/http/dashboard/main.ts"],
 };
+
+/** `npm run example -- NAME`: each example is a program of its own. */
+for (const { name } of readdirSync(join(root, "examples"), { withFileTypes: true })) {
+  const main = join("examples", name, "src", "main.ts");
+  if (existsSync(join(root, main))) programs[`example ${name}`] = [...fromSources, main];
+}
 
 const ancestorPollMs = 250;
 const graceMs = 5000;
@@ -96,7 +104,9 @@ function run(program, args, cwd) {
   });
 }
 
-const [name, ...args] = process.argv.slice(2);
+const given = process.argv.slice(2);
+const name = given.splice(0, given[0] === "example" ? 2 : 1).join(" ");
+const args = given;
 const program = programs[name];
 if (program === undefined) {
   process.stderr.write(`run: unknown program ${JSON.stringify(name)}; one of: ${Object.keys(programs).join(", ")}\n`);

@@ -1,4 +1,3 @@
-import type TypedEmitter from "typed-emitter";
 import type { Reason } from "./errors.ts";
 import type { Evidence, FileAction, FileRecord, FileState } from "./file.ts";
 import type { Progress } from "./progress.ts";
@@ -101,8 +100,11 @@ export type Events = {
 export type EventName = keyof Events;
 export type EventPayload<Name extends EventName> = Parameters<Events[Name]>[0];
 
-/** The public face of the emitter: typed `on`, `once`, `off` and their kin. */
-export type BucketlineEmitter = TypedEmitter.default<Events>;
+/**
+ * The public face of the emitter: typed `on`, `once`, `off` and their kin. Imported by its type, because the default import of
+ * this CommonJS package is another thing for bundlers than for Node.js.
+ */
+export type BucketlineEmitter = import("typed-emitter").default<Events>;
 
 /** Tells an event. The payload is built only when somebody listens. */
 export type Emit = <Name extends EventName>(name: Name, payload: () => EventPayload<Name>) => void;
