@@ -30,7 +30,6 @@ export async function buildApp({ service, people }: AppOptions): Promise<Fastify
   // Ready comes after every plugin and before the first request; close comes after the last one.
   app.addHook("onReady", async () => await service.start());
   app.addHook("onClose", async () => await service.stop());
-  // biome-ignore lint/nursery/noMisusedPromises: Fastify waits for plugins that return a promise
   await app.register((scope) => mountUploads(scope, { service, people }));
   return app;
 }
@@ -49,7 +48,6 @@ async function mountUploads(scope: FastifyInstance, { service, people }: AppOpti
     { name: "reader", sha256: hashToken(passes.read), scopes: ["read"] as const },
     { name: "operator", sha256: hashToken(passes.admin), scopes: ["admin"] as const },
   ];
-  // biome-ignore lint/nursery/noMisusedPromises: as above
   await scope.register(bucketline, { prefix: PREFIX, service, auth: { tokens } });
 }
 
