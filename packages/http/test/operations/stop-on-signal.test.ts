@@ -66,6 +66,7 @@ describe("SIGTERM", () => {
     const { url = "" } = await running.said("listening");
     const stream = await fetch(`${url}/events`);
     const { path } = await running.said("started");
+    await running.said("sending");
     running.process.kill("SIGTERM");
     const told = await stream.text();
     expect(told).toContain("event: bye");
@@ -81,7 +82,7 @@ describe("SIGTERM", () => {
   test("twice does not wait for what is in flight", async () => {
     const running = new Running(600_000);
     await running.said("listening");
-    await running.said("started");
+    await running.said("sending");
     running.process.kill("SIGTERM");
     await running.said("server closed");
     running.process.kill("SIGINT");
@@ -93,7 +94,7 @@ describe("SIGTERM", () => {
   test("is cut short when it takes too long", async () => {
     const running = new Running(600_000, 500);
     await running.said("listening");
-    await running.said("started");
+    await running.said("sending");
     running.process.kill("SIGTERM");
     await running.said("stopped");
     expect(await running.exited).toEqual([0, null]);
