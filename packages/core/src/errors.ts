@@ -62,6 +62,15 @@ export const ERRORS = {
   EXPORT_INVALID: "The export of a ledger is damaged, cut off, or no export. Export the ledger again.",
   EXPORT_NEWER: "The export of a ledger was made by a newer version. Upgrade Bucketline.",
   IMPORT_UNFINISHED: "The import of this upload was cut short. Run the import again.",
+  INVALID_PIPELINE: "A pipeline or step is defined wrongly. Correct what the message names.",
+  PIPELINE_UNKNOWN:
+    "The service has no pipeline of this name. Register it on the service, or name another; the upload waits until then.",
+  FILE_REJECTED:
+    "A check of the upload's pipeline refused the file. Change the file, or retry it to have it checked again.",
+  STEP_UNAVAILABLE: "A pipeline step cannot do its work at the moment. The file waits, and is tried again.",
+  STEP_FAILED: "A pipeline step failed. The message says which and why; it is tried again.",
+  SPOOL_FULL: "The spool has no room for a transformed file. It is tried again; free space, or raise spool.maxBytes.",
+  SPOOL_NOT_WRITABLE: "The spool folder may not be written. Check the path, its permissions and the disk.",
   NOTICE_NOT_FOUND:
     "There is no notice with this id, or not any more: it was delivered or discarded. List the notices to see their ids.",
   NOTICE_UNDELIVERED:
@@ -106,6 +115,9 @@ export class UploadError extends BucketlineError {}
 
 /** The state store cannot do what it was asked. */
 export class StateStoreError extends BucketlineError {}
+
+/** A pipeline step that refused a file, cannot work at the moment, or failed. */
+export class StepError extends BucketlineError {}
 
 /** A notice that is not there. */
 export class NoticeError extends BucketlineError {}

@@ -18,6 +18,7 @@ export {
   ServiceError,
   SourceError,
   StateStoreError,
+  StepError,
   UploadError,
 } from "./errors.ts";
 export type {
@@ -68,6 +69,21 @@ export {
 } from "./notice.ts";
 export type { RegisterOptions } from "./options.ts";
 export { comparePaths } from "./paths.ts";
+export {
+  type ByteTransform,
+  type CheckDefinition,
+  type CheckedFile,
+  type CheckResult,
+  type CheckStep,
+  defineStep,
+  HEAD_LIMIT,
+  type ObjectChanges,
+  type Step,
+  type StepFile,
+  type Transformation,
+  type TransformDefinition,
+  type TransformStep,
+} from "./pipeline/step.ts";
 export type { Plan, PlanOptions } from "./plan.ts";
 export type { PlanCount, PlanTotals } from "./plan-pass.ts";
 export type * from "./ports/clock.ts";
