@@ -6,13 +6,13 @@ const root = fileURLToPath(new URL(".", import.meta.url));
 
 const report = process.env.BUCKETLINE_TEST_REPORT;
 
-const workspaces = ["packages", "examples"].flatMap((folder) =>
-  existsSync(`${root}${folder}`)
-    ? readdirSync(`${root}${folder}`)
-        .map((name) => ({ name: `${folder}/${name}`, root: `${root}${folder}/${name}` }))
-        .filter((workspace) => existsSync(`${workspace.root}/test`))
-    : [],
+const folders = ["packages", "examples"].flatMap((folder) =>
+  existsSync(`${root}${folder}`) ? readdirSync(`${root}${folder}`).map((name) => `${folder}/${name}`) : [],
 );
+
+const workspaces = [...folders, "bench"]
+  .map((name) => ({ name, root: `${root}${name}` }))
+  .filter((workspace) => existsSync(`${workspace.root}/test`));
 
 export default defineConfig({
   // Packages are tested from their sources. "module" is left out of Vite's usual conditions: it leads to bundler builds,

@@ -21,6 +21,7 @@ const programs = {
   service: [...fromSources, "examples/service/src/main.ts"],
   soak: [...fromSources, "packages/core/test/soak/main.ts"],
   "bench:http": [...fromSources, "bench/http/main.ts"],
+  "bench:scaling": [...fromSources, "bench/scaling/main.ts"],
   "bench:scan": [...fromSources, "bench/scan/main.ts"],
   "bench:startup": [...fromSources, "bench/startup/main.ts"],
   "bench:stores": [...fromSources, "bench/stores/main.ts"],
