@@ -33,9 +33,16 @@ const coreAreas = {
 
 /** Files that implement a port on the real machine: the only ones that touch what the port stands for. */
 const coreGates = {
-  time: ["clock.ts"],
+  time: ["clock.ts", "snapshots.ts"],
   randomness: ["random.ts"],
-  files: ["file-system.ts", "node-file-system.ts", "ports/file-system.ts", "walk-thread.ts", "watch-library.ts"],
+  files: [
+    "file-system.ts",
+    "node-file-system.ts",
+    "ports/file-system.ts",
+    "snapshot-thread.ts",
+    "walk-thread.ts",
+    "watch-library.ts",
+  ],
 };
 
 const timeGlobals = new Set(["setTimeout", "setInterval", "setImmediate", "performance"]);

@@ -1,4 +1,3 @@
-import { setTimeout as timeout } from "node:timers/promises";
 import type { Clock } from "./ports/clock.ts";
 
 /** Longest delay a Node timer takes; longer sleeps are made of several. */
@@ -9,11 +8,23 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   async sleep(ms, signal) {
-    for (let left = ms; left > 0; left -= LONGEST_TIMER_MS) {
-      await timeout(Math.min(left, LONGEST_TIMER_MS), undefined, signal ? { signal } : {}).catch((error: unknown) => {
-        throw signal?.aborted ? signal.reason : error;
-      });
-    }
+    for (let left = ms; left > 0; left -= LONGEST_TIMER_MS) await timeout(Math.min(left, LONGEST_TIMER_MS), signal);
     signal?.throwIfAborted();
   },
 };
+
+/** As that of `node:timers/promises`, which makes an error of its own whenever it is aborted: too dear for a loop's bell. */
+function timeout(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", stop, { once: true });
+  });
+}

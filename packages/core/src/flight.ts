@@ -13,6 +13,8 @@ export interface FlightLane {
   readonly upload: UploadRecord;
   readonly succeeded: boolean;
   readonly share: Share;
+  /** Flights of which nothing is left but to record how they ended. */
+  recording: number;
   root(): Promise<SourceRoot>;
 }
 
@@ -35,8 +37,9 @@ export class Flight implements AttemptScope {
   /** When the source last answered while there were other calls, or was asked first. */
   #movedAt = 0;
   #hasSent = false;
+  #isRecording = false;
 
-  /** @param onWait told when it begins to wait for bandwidth */
+  /** @param onWait told when it begins to wait for bandwidth or for the ledger */
   constructor(lane: FlightLane, clock: Clock, onWait: () => void) {
     this.#lane = lane;
     this.#clock = clock;
@@ -46,6 +49,7 @@ export class Flight implements AttemptScope {
       take: (bytes) => this.#take(bytes, onWait),
       refund: (bytes) => lane.share.refund(bytes),
       own: (body) => this.#leaves(body),
+      records: () => this.#records(onWait),
     };
   }
 
@@ -63,6 +67,11 @@ export class Flight implements AttemptScope {
       facts: root.facts,
       open: async (path, options) => this.#watched(await this.#ask(() => root.open(path, options))),
     };
+  }
+
+  /** Whether all is sent and verified, and the ledger alone is waited for. */
+  get isRecording(): boolean {
+    return this.#isRecording;
   }
 
   /**
@@ -101,6 +110,13 @@ export class Flight implements AttemptScope {
     this.#lane.share.own(body);
     this.#hasSent = true;
     if (this.yieldedAt !== undefined) this.drain();
+  }
+
+  #records(onWait: () => void): void {
+    if (this.#isRecording) return;
+    this.#isRecording = true;
+    this.#lane.recording += 1;
+    onWait();
   }
 
   async #take(bytes: number, onWait: () => void): Promise<void> {

@@ -13,7 +13,7 @@ export interface LaneOptions {
   readonly clock: Clock;
   /** What the upload may send. */
   readonly share: Share;
-  /** Told when a flight begins to wait for bandwidth, so that another may use its place. */
+  /** Told when a flight begins to wait for bandwidth or for the ledger, so that another may use its place. */
   readonly onWait: () => void;
 }
 
@@ -21,12 +21,15 @@ export interface LaneOptions {
 export const QUANTUM_MS = 5_000;
 /** Files in flight while the upload's bandwidth is spent: one that waits in line, and the next behind it. */
 const FLIGHTS_WHEN_SPENT = 2;
+/** Flights that only wait for the ledger, and take no place. As many as share one of its transactions. */
+export const RECORDING_AT_MOST = 256;
 
 /** One upload that is being worked on: its claimed files, those in flight, and when to look for more. Times are monotonic. */
 export class Lane implements FlightLane {
   /** Claimed, not begun. */
   readonly queue: FileRecord[] = [];
   readonly flights = new Map<Flight, Promise<void>>();
+  recording = 0;
   /** When the ledger may have work again; 0: now. */
   lookAgainAt = 0;
   /** Nothing is begun before: credentials are refused, or the store answers nobody. */
@@ -62,6 +65,11 @@ export class Lane implements FlightLane {
 
   get priority(): number {
     return this.#upload.spec.priority;
+  }
+
+  /** Files in flight that need a place. */
+  get airborne(): number {
+    return this.flights.size - Math.min(this.recording, RECORDING_AT_MOST);
   }
 
   /** False outside the hours: nothing is begun, and what was in flight has been asked to end. */
@@ -106,7 +114,7 @@ export class Lane implements FlightLane {
 
   /** The flight is over. */
   land(flight: Flight): void {
-    this.flights.delete(flight);
+    if (this.flights.delete(flight) && flight.isRecording) this.recording -= 1;
     // However long it hung or waited: nobody is made to wait for long because of one file.
     this.hadPlaces += Math.min(this.#options.clock.monotonic() - flight.begunAt, QUANTUM_MS);
   }
@@ -120,7 +128,7 @@ export class Lane implements FlightLane {
   nextLook(now: number): number {
     if (this.denied && this.flights.size > 0) return Number.POSITIVE_INFINITY;
     if (!this.#isOpen) return this.flights.size > 0 ? Number.POSITIVE_INFINITY : this.lookAgainAt;
-    const paidAt = this.flights.size >= FLIGHTS_WHEN_SPENT ? now + this.share.delay : 0;
+    const paidAt = this.airborne >= FLIGHTS_WHEN_SPENT ? now + this.share.delay : 0;
     return Math.max(paidAt, this.heldUntil, this.queue.length > 0 ? 0 : this.lookAgainAt);
   }
 

@@ -1,5 +1,5 @@
 import type { Flight } from "./flight.ts";
-import { type Lane, QUANTUM_MS } from "./lane.ts";
+import { type Lane, QUANTUM_MS, RECORDING_AT_MOST } from "./lane.ts";
 import type { UploadRecord } from "./upload.ts";
 
 /** How often it is looked whether somebody has to make room. */
@@ -14,8 +14,8 @@ const PARKED_AT_LEAST = 16;
  * - Higher priorities go first; among equals the lane with the fewest files in flight, then the one whose files have had
  *   places for the shortest time, then whose turn was longest ago. Time that a lane has not used is not saved up
  *   (start-time fair queueing: Goyal, Vin and Cheng, SIGCOMM 1996).
- * - A file that only waits (for its upload's own bandwidth, for a source that hangs) does not take a place; how many may
- *   do so is bounded, in all and for each lane.
+ * - A file that only waits (for its upload's own bandwidth, for a source that hangs, for the ledger to record it) does not
+ *   take a place; how many may do so is bounded, in all and for each lane.
  * - When all places are taken, one that has had its place for `QUANTUM_MS` is asked to make room for a lane with fewer
  *   files in flight or a higher priority: it ends after the parts that are under way, and goes on with the next part later.
  */
@@ -94,20 +94,21 @@ export class Lanes {
   taken(now: number): number {
     let flying = 0;
     let parked = 0;
+    let recording = 0;
     for (const lane of this.#flying) {
-      for (const flight of lane.flights.keys()) {
-        flying++;
-        if (flight.isParked(now)) parked++;
-      }
+      flying += lane.flights.size;
+      recording += lane.recording;
+      for (const flight of lane.flights.keys()) if (!flight.isRecording && flight.isParked(now)) parked++;
     }
-    return flying - Math.min(parked, Math.max(this.#places, PARKED_AT_LEAST));
+    const waiting = Math.min(parked, Math.max(this.#places, PARKED_AT_LEAST));
+    return flying - waiting - Math.min(recording, RECORDING_AT_MOST);
   }
 
   /** Whose turn it is, of the lanes that have or may have work. */
   next(now: number): Lane | undefined {
     let best: Lane | undefined;
     for (const lane of this.#lanes.values()) {
-      if (lane.isAborted || lane.flights.size >= this.#places || !lane.ready(now)) continue;
+      if (lane.isAborted || lane.airborne >= this.#places || !lane.ready(now)) continue;
       if (!best || this.#goesBefore(lane, best)) best = lane;
     }
     return best;
@@ -120,7 +121,7 @@ export class Lanes {
 
   #goesBefore(lane: Lane, other: Lane): boolean {
     if (lane.priority !== other.priority) return lane.priority > other.priority;
-    if (lane.flights.size !== other.flights.size) return lane.flights.size < other.flights.size;
+    if (lane.airborne !== other.airborne) return lane.airborne < other.airborne;
     const more = Math.max(lane.hadPlaces, this.#hadPlaces) - Math.max(other.hadPlaces, this.#hadPlaces);
     return more === 0 ? lane.turn < other.turn : more < 0;
   }
@@ -131,7 +132,7 @@ export class Lanes {
     for (const lane of this.#flying) {
       if (lane === waiting || !hasToYield(lane, waiting)) continue;
       for (const flight of lane.flights.keys()) {
-        if (flight.isParked(now) || now - flight.begunAt < QUANTUM_MS) continue;
+        if (flight.isRecording || flight.isParked(now) || now - flight.begunAt < QUANTUM_MS) continue;
         // One at a time; but one that cannot end does not stand for all.
         if (flight.yieldedAt !== undefined && now - flight.yieldedAt < QUANTUM_MS) return undefined;
         if (flight.yieldedAt !== undefined) continue;
@@ -147,7 +148,7 @@ export class Lanes {
   nextLook(now: number): number {
     let next = Number.POSITIVE_INFINITY;
     for (const lane of this.#lanes.values())
-      if (!lane.isAborted && lane.flights.size < this.#places) next = Math.min(next, lane.nextLook(now));
+      if (!lane.isAborted && lane.airborne < this.#places) next = Math.min(next, lane.nextLook(now));
     return next;
   }
 
@@ -203,5 +204,5 @@ export class Lanes {
  */
 function hasToYield(lane: Lane, waiting: Lane): boolean {
   if (lane.priority !== waiting.priority) return lane.priority < waiting.priority;
-  return waiting.flights.size === 0 || lane.flights.size >= waiting.flights.size + 2;
+  return waiting.airborne === 0 || lane.airborne >= waiting.airborne + 2;
 }

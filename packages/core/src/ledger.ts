@@ -43,6 +43,7 @@ export class Ledger {
   readonly #options: LedgerOptions;
   #waiting: Waiting[] = [];
   #flushing: Promise<void> | undefined;
+  #isHeldUp = false;
 
   constructor(options: LedgerOptions) {
     this.#options = options;
@@ -65,6 +66,11 @@ export class Ledger {
     const outcome = new Promise<ChangeOutcome>((settle, reject) => this.#waiting.push({ change, settle, reject }));
     this.#flushing ??= this.#flush();
     return outcome;
+  }
+
+  /** Whether the store is locked, out of reach or full, so that nobody knows when what waits will be recorded. */
+  get isHeldUp(): boolean {
+    return this.#isHeldUp;
   }
 
   /** Resolves when nothing waits any more. */
@@ -95,9 +101,12 @@ export class Ledger {
   async #write(changes: readonly FileChange[]): Promise<ChangeOutcome[]> {
     for (;;) {
       try {
-        return await this.#options.state.commit(changes);
+        const outcomes = await this.#options.state.commit(changes);
+        this.#isHeldUp = false;
+        return outcomes;
       } catch (error) {
         if (!(error instanceof StateStoreError) || !PASSING.includes(error.code)) throw error;
+        this.#isHeldUp = true;
         this.#options.onTrouble(error);
         await this.#options.clock.sleep(RETRY_MS, this.#options.signal);
       }

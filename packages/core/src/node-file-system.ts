@@ -1,10 +1,12 @@
 import * as nodeFs from "node:fs";
 import { constants } from "node:fs";
-import { resolve } from "node:path";
+import { resolve, sep } from "node:path";
 import { SourceError } from "./errors.ts";
 import { FolderCalls, type FsAnswer, type FsCall, type FsSteps, sourceError, toFacts } from "./folder-calls.ts";
 import type { FileFacts, FileSystem, FolderEntry, OpenFile, SourceRoot, WalkOrder } from "./ports/file-system.ts";
 import { leadsTo } from "./real-path.ts";
+import type { Snapshot } from "./snapshot-batch.ts";
+import { Snapshots } from "./snapshots.ts";
 import { drive } from "./steps.ts";
 import { walkInThread } from "./threaded-walk.ts";
 import type { ScanEntry } from "./tree-walk.ts";
@@ -42,12 +44,15 @@ export class NodeFileSystem implements FileSystem {
 class NodeSourceRoot implements SourceRoot {
   readonly #fs: FsLike;
   readonly #calls: FolderCalls;
+  /** Of the real disk only: a thread calls that, whatever this one calls. */
+  readonly #snapshots: Snapshots | undefined;
   readonly path: string;
   readonly facts: FileFacts;
 
   constructor(fs: FsLike, path: string, facts: FileFacts) {
     this.#fs = fs;
     this.#calls = new FolderCalls(path, facts);
+    this.#snapshots = fs === nodeFs ? new Snapshots(path.endsWith(sep) ? path : path + sep) : undefined;
     this.path = path;
     this.facts = facts;
   }
@@ -70,6 +75,8 @@ class NodeSourceRoot implements SourceRoot {
 
   async open(path: string, options?: { readonly follow?: boolean }): Promise<OpenFile> {
     const absolute = this.#calls.absolute(path);
+    const snapshot = await this.#snapshots?.take(absolute, options?.follow ?? false);
+    if (snapshot) return new SnapshotFile(snapshot);
     // O_NONBLOCK: opening a FIFO would wait for a writer. O_NOFOLLOW and O_NONBLOCK do not exist on Windows.
     const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
     const flags = O_RDONLY | O_NONBLOCK | (options?.follow ? 0 : O_NOFOLLOW);
@@ -123,6 +130,27 @@ class NodeSourceRoot implements SourceRoot {
         return promises.readdir(path, { withFileTypes: true, encoding: "buffer" });
     }
   }
+}
+
+/** A small file that has been read already. */
+class SnapshotFile implements OpenFile {
+  readonly #snapshot: Snapshot;
+
+  constructor(snapshot: Snapshot) {
+    this.#snapshot = snapshot;
+  }
+
+  async stat(): Promise<FileFacts> {
+    return this.#snapshot.facts;
+  }
+
+  async read(target: Uint8Array, position: number): Promise<number> {
+    const bytes = this.#snapshot.bytes.subarray(position, position + target.length);
+    target.set(bytes);
+    return bytes.length;
+  }
+
+  async close(): Promise<void> {}
 }
 
 class NodeOpenFile implements OpenFile {

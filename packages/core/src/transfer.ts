@@ -43,6 +43,8 @@ export interface Pace {
   refund(bytes: number): void;
   /** The body is sent now; each repetition counts, too. */
   own(body: Uint8Array): void;
+  /** All is sent and verified; what is left is to record it, for which others need not wait. */
+  records(): void;
 }
 
 /** Memory for one body. Give it back exactly once. */
@@ -111,6 +113,11 @@ export class FileTask {
     this.#file = after;
     await this.context.ledger.commit(parts ? { before, after, parts } : { before, after });
     emitFile(this.context.emit, action, after);
+  }
+
+  /** Nothing is left but to record how it went, for which others need not wait; unless the ledger itself is in trouble. */
+  records(): void {
+    if (!this.context.ledger.isHeldUp) this.pace.records();
   }
 
   /**

@@ -1,5 +1,8 @@
 import type { Clock } from "./ports/clock.ts";
 
+/** Given as the reason: without one, every ring would make an error and its stack. */
+const OVER = "over";
+
 /** A bell that one loop waits for. A ring while nobody waits is remembered. */
 export class Wakeup {
   #rung = false;
@@ -23,14 +26,14 @@ export class Wakeup {
     });
     // Not AbortSignal.any: a long-lived signal would keep a trace of every wait.
     const end = () => {
-      over.abort();
+      over.abort(OVER);
       this.#answer?.();
     };
     signal.addEventListener("abort", end, { once: true });
     const timer = ms === Number.POSITIVE_INFINITY ? bell : clock.sleep(ms, over.signal).catch(() => {});
     await Promise.race([bell, timer]);
     signal.removeEventListener("abort", end);
-    over.abort();
+    over.abort(OVER);
     this.#answer = undefined;
   }
 }

@@ -129,6 +129,7 @@ export class Worker {
       const evidence =
         unchanged ?? (partSize === null ? await putFile(task, source) : await sendInParts(task, source, partSize));
       if (!unchanged) onWritten(evidence);
+      task.records();
       await task.apply({ type: "uploaded", evidence, facts: source.facts });
     } finally {
       await handle.close();

@@ -130,6 +130,7 @@ describe("the main job", () => {
   test("two uploads share the pool fairly: a small one does not wait for a huge one", async () => {
     for (let n = 0; n < 300; n++) world.write(`many/${n}`, "x");
     const process = world.boot({ concurrency: 2 });
+    process.objects.inject({ method: "putObject", delayMs: 10, times: Number.POSITIVE_INFINITY });
     await process.service.start();
     await process.service.register({
       id: "huge",

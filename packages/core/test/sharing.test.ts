@@ -21,7 +21,7 @@ describe("the ledger", () => {
     const process = world.boot();
     const full = process.state.inject({
       method: "commit",
-      nth: 3,
+      nth: 2,
       times: 5,
       before: () => new StateStoreError("STATE_FULL", "disk full"),
     });
