@@ -16,10 +16,13 @@ const programs = {
   kills: [...fromSources, "packages/core/test/kill/run.ts"],
   planted: ["scripts/planted.mjs"],
   "pack-test": ["scripts/pack-test.mjs"],
+  docs: ["docs/.vitepress/build.mjs"],
   hosts: [...fromSources, "packages/store-postgres/test/hosts/run.ts"],
   "sim:postgres": [...fromSources, "packages/store-postgres/test/simulation/run.ts"],
   service: [...fromSources, "examples/service/src/main.ts"],
   soak: [...fromSources, "packages/core/test/soak/main.ts"],
+  bench: [...fromSources, "bench/transfer/main.ts"],
+  "bench:check": [...fromSources, "bench/transfer/check.ts"],
   "bench:http": [...fromSources, "bench/http/main.ts"],
   "bench:scaling": [...fromSources, "bench/scaling/main.ts"],
   "bench:scan": [...fromSources, "bench/scan/main.ts"],
@@ -35,6 +38,7 @@ const programs = {
 const preparations = {
   service: [...fromSources, "packages/http/dashboard/main.ts"],
   "example embed-fastify": [...fromSources, "packages/http/dashboard/main.ts"],
+  "example embed-express": [...fromSources, "packages/http/dashboard/main.ts"],
 };
 
 /** `npm run example -- NAME`: each example is a program of its own. */

@@ -25,8 +25,8 @@ const password = process.env.SHOP_PASSWORD || randomBytes(9).toString("base64url
 const app = await buildApp({
   service,
   people: [
-    { name: "ada", password, scope: "admin" },
-    { name: "guest", password, scope: "read" },
+    { name: "ada", password, scopes: ["admin"] },
+    { name: "guest", password, scopes: ["read"] },
   ],
 });
 

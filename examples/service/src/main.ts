@@ -1,49 +1,28 @@
-import { BucketlineError, UploadService } from "@bucketline/core";
-import { createServer, HttpError, LOG_REDACTION, stopOnSignal } from "@bucketline/http";
-import { pino } from "pino";
-import { followDemoFolder, makeDemoFolder } from "./demo.ts";
-import { readSettings, SettingError, type Settings } from "./settings.ts";
-import { makeLedger, openDestination } from "./stores.ts";
+import { resolve } from "node:path";
+import { runCommandLine } from "@bucketline/cli";
+import { makeDemoFolder } from "./demo.ts";
+import { environmentOf, hasOwnBucket, openSandbox } from "./sandbox.ts";
 
-async function main(settings: Settings): Promise<void> {
-  const logger = pino({ level: settings.logLevel, redact: LOG_REDACTION }, pino.destination(2));
-  const state = makeLedger(settings);
-  const destination = await openDestination(settings);
-  const isDemo = settings.roots.length === 0;
-  const demoFolder = isDemo ? makeDemoFolder(settings.dataFolder) : "";
-  const service = new UploadService({
-    state,
-    objects: destination.objects,
-    logger,
-    allowedRoots: isDemo ? [demoFolder] : settings.roots,
-    ...settings.engine,
-  });
-  const { host, port, auth, webhooks, buckets, allowedHosts, trustProxy } = settings;
-  const server = await createServer({
-    service,
-    host,
-    port,
-    webhooks,
-    logger,
-    ...(auth && { auth }),
-    ...(buckets && { buckets }),
-    ...(allowedHosts && { allowedHosts }),
-    ...(trustProxy && { trustProxy }),
-  });
-  const stopped = stopOnSignal({ server, service, logger });
-  await service.start();
-  if (isDemo && !settings.ownBucket) await followDemoFolder(service, demoFolder);
-  process.stdout.write(`Bucketline answers at ${server.url}\nObjects go to ${destination.place}\n`);
-  await stopped;
-  await destination.close();
+const { env } = process;
+const dataFolder = resolve(env.BUCKETLINE_DATA || ".bucketline/service");
+const isDemo = !env.BUCKETLINE_ROOTS;
+const buckets = env.BUCKETLINE_BUCKETS?.split(",").map((name) => name.trim()) ?? ["demo"];
+
+env.BUCKETLINE_DATA = dataFolder;
+if (isDemo) env.BUCKETLINE_ROOTS = makeDemoFolder(dataFolder);
+const sandbox = hasOwnBucket(env)
+  ? undefined
+  : await openSandbox(dataFolder, buckets, env.BUCKETLINE_SANDBOX_PORT || "0");
+if (sandbox) {
+  Object.assign(env, environmentOf(sandbox));
+  process.stdout.write(`Objects go to a local S3 sandbox (${sandbox.endpoint})\n`);
 }
 
-try {
-  await main(readSettings(process.env));
-  process.exit(0);
-} catch (error) {
-  if (![SettingError, BucketlineError, HttpError].some((kind) => error instanceof kind)) throw error;
-  const { message } = error as Error;
-  process.stderr.write(`${message}\n`);
-  process.exit(error instanceof SettingError ? 2 : 1);
-}
+// Registered before, it stays as it is.
+const code =
+  sandbox && isDemo
+    ? await runCommandLine(["register", env.BUCKETLINE_ROOTS ?? "", `s3://${buckets[0]}/demo`, "--id", "demo"])
+    : 0;
+process.exitCode = code || (await runCommandLine(["serve"]));
+await sandbox?.close();
+process.exit();

@@ -89,14 +89,15 @@ test("a token is asked for when its hash is set, and is nowhere to be read", asy
 });
 
 test.each([
-  [{ HOST: "0.0.0.0" }, "auth", 1],
+  [{ HOST: "0.0.0.0" }, "auth", 2],
+  [{ BUCKETLINE_PREFIX: "x" }, "prefix", 2],
   [{ PORT: "eighty" }, "PORT", 2],
   [{ CHUNK_SIZE: "5 parsecs" }, "CHUNK_SIZE", 2],
   [{ FILE_MONITOR_INTERVAL: "soon" }, "FILE_MONITOR_INTERVAL", 2],
   [{ DATABASE_URL: "mysql://x" }, "DATABASE_URL", 2],
   [{ LOG_LEVEL: "loud" }, "LOG_LEVEL", 2],
-  [{ BUCKETLINE_TOKENS_FILE: "nowhere.json" }, "BUCKETLINE_TOKENS_FILE", 2],
-] as const)("%o is refused before anything is begun", async (env, named, code) => {
+  [{ BUCKETLINE_TOKENS_FILE: "nowhere.json" }, "nowhere.json", 2],
+] as const)("%o is refused by name", async (env, named, code) => {
   const service = run(env);
   expect(await service.exit).toEqual([code, null]);
   expect(service.errors()).toContain(named);

@@ -105,6 +105,16 @@ describe("serve", () => {
     expect(stdout + stderr).not.toContain("a-long-secret-token");
   });
 
+  test("below a prefix, from a flag or the environment; what is none: exit code 2", async () => {
+    const { running, url } = await serve(["--prefix", "/x/y/"], { BUCKETLINE_PREFIX: "/z" });
+    expect(new URL(url).pathname).toBe("/x/y");
+    expect((await fetch(`${url}/api/v1/uploads/photos`)).status).toBe(200);
+    expect((await fetch(new URL("/api/v1/uploads/photos", url))).status).toBe(404);
+    await stop(running);
+    const wrong = await bed.run(["serve", "--port", "0"], { BUCKETLINE_PREFIX: "x?y" });
+    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining("prefix") });
+  });
+
   test("a port that is taken, and a file that is no list: exit code 2, and no secret shown", async () => {
     const { running, url } = await serve([]);
     const taken = await bed.run(["serve", "--port", new URL(url).port]);

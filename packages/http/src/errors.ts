@@ -34,7 +34,7 @@ export const HTTP_ERRORS = {
   HEADERS_TOO_LARGE: [431, "The request's headers are larger than the service takes. Send shorter ones."],
   AUTH_UNAVAILABLE: [
     503,
-    "The provider of the keys for JWTs does not answer. Try again; check auth.jwt and the provider.",
+    "The provider of the keys for JWTs does not answer, or the host's auth.authenticate has failed. Try again; the log says which.",
   ],
   TOO_MANY_STREAMS: [503, "As many event streams as allowed are open. Close one, or raise events.maxStreams."],
 } as const satisfies Record<string, readonly [status: number, remedy: string]>;

@@ -1,4 +1,5 @@
 import type { UploadService } from "@bucketline/core";
+import type { FastifyRequest } from "fastify";
 import type { Scope } from "./access/scopes.ts";
 
 /** A token that may be sent as `Authorization: Bearer`. Give its hash, so that no configuration holds the token itself. */
@@ -27,9 +28,29 @@ export interface JwtOptions {
   readonly algorithms?: readonly string[];
 }
 
+/** Somebody whom the host vouches for. */
+export interface HostPrincipal {
+  /** For logs, and whom limits and idempotency keys belong to: unique among names of tokens and subjects of JWTs, too. Not a secret. */
+  readonly name: string;
+  /** None: known, and yet refused. */
+  readonly scopes: readonly Scope[];
+  /** When the log-in ends, in milliseconds since 1970; event streams end with it. Default: never. */
+  readonly expiresAt?: number;
+}
+
+type Found = HostPrincipal | null | undefined;
+
+/** At least one of `tokens`, `jwt` and `authenticate`. */
 export interface AuthOptions {
   readonly tokens?: readonly TokenOptions[];
   readonly jwt?: JwtOptions;
+  /**
+   * Says who the host knows the caller to be, by its own cookie, password or proxy; nobody: null or undefined. Asked for each request
+   * before its body is read, but for those with a Bearer credential where `tokens` or `jwt` are configured, and those with a session of
+   * ours. Everybody it names is taken to come with a browser that sends the credential by itself: changes must show that they come
+   * from a page of the same origin. What it throws is answered with 503 `AUTH_UNAVAILABLE`.
+   */
+  readonly authenticate?: (request: FastifyRequest) => Found | Promise<Found>;
   /** How long a browser stays logged in, in milliseconds; never longer than its credential. Default: 12 hours. */
   readonly sessionAge?: number;
 }

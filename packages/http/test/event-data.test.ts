@@ -36,6 +36,11 @@ const scan = {
   doubt: reason,
 };
 
+const trace = {
+  ...{ step: "gzip", startedAt: AT, endedAt: AT, bytesIn: 5, bytesOut: 3, message: null },
+  outcome: "transformed",
+} as const;
+
 /** The compiler holds this against the core's events. */
 const PAYLOADS: { readonly [Name in EventName]: EventPayload<Name> } = {
   "upload:registered": upload,
@@ -64,6 +69,10 @@ const PAYLOADS: { readonly [Name in EventName]: EventPayload<Name> } = {
   "file:changed": file,
   "file:removed": file,
   "file:deleted": file,
+  "step:started": { ...file, step: "gzip" },
+  "step:finished": { ...file, ...trace },
+  "file:claimed": { uploadId: "u", path: "a", from: "/in/incoming/a", to: "/in/working/a" },
+  "file:disposed": { uploadId: "u", path: "a", from: "/in/a", to: null },
   "monitor:check": { uploadId: "u" },
   "monitor:live": { uploadId: "u" },
   "monitor:degraded": { uploadId: "u", reason },

@@ -69,8 +69,9 @@ describe("in a host's server", () => {
     const created = await fetch(`${url}/a/b/uploads`, { method: "POST", body, headers });
     expect(created.headers.get("location")).toBe("/a/b/api/v1/uploads/u");
     expect(await status(`${url}${created.headers.get("location")}`)).toBe(200);
-    const document = (await (await fetch(`${url}/a/b/openapi.json`)).json()) as { paths: object };
-    expect(Object.keys(document.paths)).toContain("/a/b/api/v1/uploads");
+    const document = (await (await fetch(`${url}/a/b/openapi.json`)).json()) as { paths: object; servers: object[] };
+    expect(document.servers).toEqual([{ url: "/a/b" }]);
+    expect(Object.keys(document.paths)).toContain("/api/v1/uploads");
     expect(await (await fetch(`${url}/a/b/redoc`)).text()).toContain('spec-url="/a/b/openapi.json"');
     expect(await (await fetch(`${url}/a/b/docs`)).text()).toContain('src="/a/b/docs/static/swagger-ui-bundle.js"');
   });

@@ -52,6 +52,8 @@ describe("creating", () => {
       priority: -3,
       compare: "hash",
       on_source_delete: "delete",
+      after_upload: "keep",
+      drop: null,
       delete_limit: { files: 5, share: 0.25 },
       root_marker: "x",
       schedule: "0 3 * * *",

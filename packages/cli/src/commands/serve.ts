@@ -61,11 +61,12 @@ async function listen(options: ServerOptions) {
 
 /** What the settings below `http` say, but for the folders. @throws UsageError */
 async function serverOptions({ values }: Config): Promise<Omit<ServerOptions, "service">> {
-  const { listenHost, listenPort, buckets, allowedHosts, trustProxy, webhooksFile } = values;
+  const { listenHost, listenPort, httpPrefix, buckets, allowedHosts, trustProxy, webhooksFile } = values;
   const auth = await authOptions(values);
   return {
     host: listenHost,
     port: listenPort,
+    ...(httpPrefix !== undefined && { prefix: httpPrefix }),
     ...(auth && { auth }),
     ...(buckets && { buckets }),
     ...(allowedHosts && { allowedHosts }),

@@ -258,6 +258,14 @@ const HTTP = {
     fallback: 8080,
     summary: "the port; 0: any free one",
   },
+  httpPrefix: {
+    kind: "text",
+    path: "http.prefix",
+    env: ["BUCKETLINE_PREFIX"],
+    flag: "prefix",
+    otherwise: "none",
+    summary: "path below which everything answers, such as `/uploads`, as behind a proxy that leaves paths as they are",
+  },
   roots: {
     kind: "folders",
     path: "http.roots",

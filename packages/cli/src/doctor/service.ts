@@ -12,9 +12,9 @@ export const serviceCheck: Check<Examination> = {
       (name) => settingOf(name).path.startsWith("http.") && name !== "roots" && config.origins[name].from !== "default",
     );
     if (!isMeant) return [skipped("Nothing is set for a service.")];
-    const { listenHost, listenPort } = config.values;
+    const { listenHost, listenPort, httpPrefix = "" } = config.values;
     if (listenPort === 0) return [skipped("The port of the service is any free one.")];
-    const url = `http://${hostOf(listenHost)}:${listenPort}/ready`;
+    const url = `http://${hostOf(listenHost)}:${listenPort}${httpPrefix.replace(/\/$/, "")}/ready`;
     try {
       const options = {
         signal: AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]),

@@ -23,7 +23,8 @@ export const SERVICE_COMMANDS: readonly CommandDefinition[] = [
     group: "Service",
     summary: "run the service with its HTTP API and dashboard",
     settings: [
-      ...(["listenHost", "listenPort", "roots", "buckets", "allowedHosts", "tokensFile", "webhooksFile"] as const),
+      ...(["listenHost", "listenPort", "httpPrefix", "roots", "buckets"] as const),
+      ...(["allowedHosts", "tokensFile", "webhooksFile"] as const),
       ...TRANSFER_SETTINGS,
       ...(["monitorInterval", "stabilityThreshold", "requeueFailedAfter", "host"] as const),
       ...BUCKET_SETTINGS,

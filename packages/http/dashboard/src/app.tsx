@@ -127,9 +127,11 @@ function Header({ onHelp }: { onHelp: () => void }): JSX.Element {
               <Inert text={who.name ?? ""} />
               {!mayChange.value && <span class="tag">read only</span>}
             </span>
-            <button type="button" class="button" onClick={() => void logOut()}>
-              Log out
-            </button>
+            {who.session && (
+              <button type="button" class="button" onClick={() => void logOut()}>
+                Log out
+              </button>
+            )}
           </span>
         )}
       </div>

@@ -2,6 +2,7 @@ import { InputError } from "@bucketline/core";
 import type { FastifyRequest } from "fastify";
 import { digestOf } from "../digest.ts";
 import type { AuthOptions } from "../options.ts";
+import { HostLogIn } from "./host-log-in.ts";
 import { type JwtFinding, JwtVerifier } from "./jwt.ts";
 import type { Principal } from "./scopes.ts";
 import { Sessions } from "./sessions.ts";
@@ -12,30 +13,51 @@ const SESSION_ID = /^[A-Za-z0-9_-]{43}$/;
 /** Three parts of base 64 (URL); RFC 7519, compact form. */
 const JWT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 
+/** What somebody is known by; `host`: by whatever the host's own log-in goes by. */
+export type Credential = "bearer" | "session" | "host";
+
 /** Who sent a request: somebody, nobody, or somebody with a credential that is no good. */
 export type Caller =
-  | { readonly kind: "principal"; readonly principal: Principal; readonly hasSession: boolean }
+  | { readonly kind: "principal"; readonly principal: Principal; readonly by: Credential }
   | { readonly kind: "nobody" }
   | { readonly kind: "refused"; readonly reason: "invalid" | "expired" };
 
-/** Finds out who calls, by Authorization header or by a session's cookie. */
+/** Finds out who calls: by Authorization header, by a session's cookie, or from the host. */
 export class Authentication {
   readonly sessions: Sessions;
   readonly #tokens: TokenList | null;
   readonly #jwt: JwtVerifier | null;
+  readonly #host: HostLogIn | null;
   readonly #cookie: string;
+  readonly #credentials = new WeakMap<FastifyRequest, Credential>();
 
   /**
    * @param prefix where the plugin stands
    * @throws InputError `INVALID_OPTION`
    */
-  constructor({ tokens, jwt, sessionAge }: AuthOptions, prefix = "") {
-    if (tokens === undefined && jwt === undefined)
-      throw new InputError("INVALID_OPTION", "Option auth must have tokens, or jwt, or both.");
+  constructor({ tokens, jwt, authenticate, sessionAge }: AuthOptions, prefix = "") {
+    if (tokens === undefined && jwt === undefined && authenticate === undefined)
+      throw new InputError("INVALID_OPTION", "Option auth must have tokens, jwt or authenticate, or several of them.");
     this.#tokens = tokens === undefined ? null : new TokenList(tokens);
     this.#jwt = jwt === undefined ? null : new JwtVerifier(jwt);
+    this.#host = authenticate === undefined ? null : new HostLogIn(authenticate);
     this.sessions = new Sessions(sessionAge);
     this.#cookie = prefix === "" ? COOKIE : `${COOKIE}_${digestOf(prefix).slice(0, 8)}`;
+  }
+
+  /** Whether there are tokens or JWTs, which one can log in with. Otherwise all is the host's, Bearer credentials too. */
+  get hasOwn(): boolean {
+    return this.#tokens !== null || this.#jwt !== null;
+  }
+
+  /** Whether the request brings something to us that could be guessed. */
+  hasBearer(request: FastifyRequest): boolean {
+    return this.hasOwn && bearerOf(request) !== null;
+  }
+
+  /** What the caller is known by; undefined: nobody is. */
+  credentialOf(request: FastifyRequest): Credential | undefined {
+    return this.#credentials.get(request);
   }
 
   /** Whose token or JWT it is. @throws HttpError `AUTH_UNAVAILABLE` */
@@ -47,18 +69,22 @@ export class Authentication {
 
   /**
    * A Bearer credential decides alone: with a wrong one, a good cookie does not help. Other schemes are not ours, as of a proxy
-   * in front that asks for a password.
+   * in front that asks for a password. The host is asked last, and only if nothing of ours says who it is.
    * @throws HttpError `AUTH_UNAVAILABLE`
    */
   async caller(request: FastifyRequest): Promise<Caller> {
-    const bearer = bearerOf(request);
-    if (bearer !== null) {
-      const finding = await this.check(bearer);
-      if (typeof finding === "string") return { kind: "refused", reason: finding };
-      return { kind: "principal", principal: finding, hasSession: false };
-    }
-    const principal = this.session(request);
-    return principal ? { kind: "principal", principal, hasSession: true } : { kind: "nobody" };
+    const bearer = this.hasOwn ? bearerOf(request) : null;
+    if (bearer !== null) return this.#callerOf(request, await this.check(bearer), "bearer");
+    const session = this.session(request);
+    if (session) return this.#callerOf(request, session, "session");
+    const found = await this.#host?.find(request);
+    return found ? this.#callerOf(request, found, "host") : { kind: "nobody" };
+  }
+
+  #callerOf(request: FastifyRequest, finding: JwtFinding, by: Credential): Caller {
+    if (typeof finding === "string") return { kind: "refused", reason: finding };
+    this.#credentials.set(request, by);
+    return { kind: "principal", principal: finding, by };
   }
 
   session(request: FastifyRequest): Principal | null {
@@ -82,11 +108,6 @@ export class Authentication {
     const name = port === undefined ? this.#cookie : `${this.#cookie}_${port}`;
     return protocol === "https" ? `__Host-${name}` : name;
   }
-}
-
-/** Whether the request brings something that could be guessed. */
-export function hasBearer(request: FastifyRequest): boolean {
-  return bearerOf(request) !== null;
 }
 
 /** What comes after `Bearer`; empty for what no token can be; null where there is none. */

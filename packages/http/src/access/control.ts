@@ -2,7 +2,7 @@ import cookie from "@fastify/cookie";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { App, HttpContext } from "../context.ts";
 import { HttpError } from "../errors.ts";
-import { Authentication, type Caller, hasBearer } from "./authentication.ts";
+import { Authentication, type Caller } from "./authentication.ts";
 import { securityHeaders, setPolicy } from "./headers.ts";
 import { AllowedHosts, isLocalConnection } from "./hosts.ts";
 import { type LoginPage, loginPage } from "./login-page.ts";
@@ -87,14 +87,14 @@ async function admitKnown(
   if (isProbe(request)) return false;
   await limits.countRequest(request);
   if (scope === "open") return false;
-  if (caller.kind === "nobody" && wantsPage(request)) {
+  if (caller.kind === "nobody" && authentication.hasOwn && wantsPage(request)) {
     setPolicy(reply, page.policy);
     reply.code(401).header("www-authenticate", challenge()).type("text/html; charset=utf-8").send(page.html);
     return true;
   }
   if (caller.kind === "nobody") throw unauthorized();
   if (caller.kind === "refused") throw unauthorized(caller.reason);
-  if (caller.hasSession) checkOrigin(request, { proven: true });
+  if (caller.by !== "bearer") checkOrigin(request, { proven: true });
   if (!allows(caller.principal, scope)) throw forbidden(scope);
   return false;
 }
@@ -106,7 +106,7 @@ async function callerOf(
   scope: RouteScope,
 ): Promise<Caller> {
   try {
-    if (hasBearer(request)) await limits.checkFailures(request);
+    if (authentication.hasBearer(request)) await limits.checkFailures(request);
     const caller = await authentication.caller(request);
     if (caller.kind === "refused") await limits.countFailure(request);
     return caller;

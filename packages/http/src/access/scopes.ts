@@ -13,7 +13,7 @@ export type Page = "dashboard" | "swagger" | "redoc";
 
 /** Whoever calls. */
 export interface Principal {
-  /** Name of the token, or subject of the JWT; for logs. Never the credential itself. */
+  /** Name of the token, subject of the JWT, or as the host says; for logs. Never the credential itself. */
   readonly name: string;
   readonly scopes: readonly Scope[];
   /** When the credential ends, in milliseconds since 1970; null: never. */

@@ -14,7 +14,7 @@ const OTHER_NAMES: readonly (readonly [string, string])[] = [
 ];
 
 /** Milliseconds since 1970 in the core's payloads. */
-const TIMES = new Set(["startedAt", "finishedAt", "nextAttemptAt", "until"]);
+const TIMES = new Set(["startedAt", "endedAt", "finishedAt", "nextAttemptAt", "until"]);
 /** Of no use to clients. */
 const HIDDEN = new Set(["device"]);
 

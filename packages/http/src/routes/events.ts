@@ -1,6 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
-import { hasBearer } from "../access/authentication.ts";
 import { accessOf } from "../access/control.ts";
 import type { App, HttpContext } from "../context.ts";
 import { STREAM_HEADERS } from "../live/answer.ts";
@@ -12,6 +11,8 @@ import { UploadParams } from "../schemas/common.ts";
 import { describeEvents, EVENT_NAMES } from "../schemas/events.ts";
 
 const MAX_ID_LENGTH = 1000;
+/** How long one stream lasts of somebody whom the host vouches for. */
+const HOST_TRUST_MS = 5 * 60_000;
 
 const LastEventId = Type.Optional(
   Type.String({
@@ -73,7 +74,7 @@ export async function eventRoutes(app: App, context: HttpContext): Promise<void>
       client: principal ? `principal ${principal.name}` : `address ${request.ip}`,
       filter,
       lastEventId: last === "" ? undefined : last,
-      expiresAt: principal?.expiresAt ?? null,
+      expiresAt: endOf(context, request),
       isAdmitted: admission(context, request),
     });
     return reply;
@@ -120,10 +121,20 @@ export async function eventRoutes(app: App, context: HttpContext): Promise<void>
   );
 }
 
+/**
+ * When the stream ends at the latest: with the credential. Nobody tells us when the host logs somebody out; so whom it vouches for comes
+ * back now and then, which clients do by themselves, and the host is asked again.
+ */
+function endOf(context: HttpContext, request: FastifyRequest): number | null {
+  const expiresAt = request.principal?.expiresAt ?? null;
+  if (accessOf(context).authentication?.credentialOf(request) !== "host") return expiresAt;
+  return Math.min(expiresAt ?? Number.POSITIVE_INFINITY, Date.now() + HOST_TRUST_MS);
+}
+
 /** Whether who opened a stream with a session has not logged out since. */
 function admission(context: HttpContext, request: FastifyRequest): () => boolean {
   const { authentication } = accessOf(context);
-  if (!authentication || hasBearer(request)) return () => true;
+  if (authentication?.credentialOf(request) !== "session") return () => true;
   const id = authentication.sessionIdOf(request);
   return id === null ? () => false : authentication.sessions.watch(id);
 }

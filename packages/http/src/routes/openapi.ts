@@ -25,14 +25,18 @@ const TAGS = [
 /** Collects the routes that are added from here on into an OpenAPI document. */
 export async function openApi(app: App, { options }: HttpContext): Promise<void> {
   const named = new NamedSchemas();
-  const hasAuth = options.auth !== undefined;
+  const { auth } = options;
+  const hasAuth = auth !== undefined;
+  // What the host goes by is not known here.
+  const hasOwn = auth?.tokens !== undefined || auth?.jwt !== undefined;
   await app.register(swagger, {
     openapi: {
       openapi: "3.1.0",
       info: INFO,
       tags: TAGS,
-      components: hasAuth ? { securitySchemes: SECURITY_SCHEMES } : {},
-      ...(hasAuth ? { security: [{ bearer: [] }, { session: [] }] } : {}),
+      ...(app.prefix === "" ? {} : { servers: [{ url: app.prefix }] }),
+      components: hasOwn ? { securitySchemes: SECURITY_SCHEMES } : {},
+      ...(hasOwn ? { security: [{ bearer: [] }, { session: [] }] } : {}),
     },
     hideUntagged: true,
     convertConstToEnum: false,

@@ -8,10 +8,13 @@ import { Nullable, Time } from "../schemas/common.ts";
 
 const SessionView = Type.Object(
   {
-    name: Nullable(Type.String({ description: "Of the token, or subject of the JWT; null without auth." })),
+    name: Nullable(
+      Type.String({ description: "Of the token, subject of the JWT, or as the host says; null without auth." }),
+    ),
     scopes: Type.Array(Type.Union([Type.Literal("read"), Type.Literal("admin")])),
     expires_at: Nullable(Time),
     auth: Type.Boolean({ description: "False where nobody need say who they are." }),
+    session: Type.Boolean({ description: "Whether the caller is known by a session, which can be logged out of." }),
   },
   { $id: "Session" },
 );
@@ -22,7 +25,13 @@ const LogIn = Type.Object(
 );
 
 /** Of a service without auth. */
-const EVERYBODY: Static<typeof SessionView> = { name: null, scopes: [...SCOPES], expires_at: null, auth: false };
+const EVERYBODY: Static<typeof SessionView> = {
+  name: null,
+  scopes: [...SCOPES],
+  expires_at: null,
+  auth: false,
+  session: false,
+};
 
 /** Logs browsers in and out. */
 export async function sessionRoutes(app: App, context: HttpContext): Promise<void> {
@@ -57,7 +66,7 @@ export async function sessionRoutes(app: App, context: HttpContext): Promise<voi
       const { id, expiresAt } = authentication.sessions.open(found);
       const attributes = { ...attributesOf(request.protocol), expires: new Date(expiresAt) };
       reply.setCookie(authentication.cookieOf(request), id, attributes);
-      return viewOf({ ...found, expiresAt });
+      return viewOf({ ...found, expiresAt }, true);
     },
   );
 
@@ -72,7 +81,8 @@ export async function sessionRoutes(app: App, context: HttpContext): Promise<voi
         response: answers({ 200: SessionView }),
       },
     },
-    async (request) => (request.principal ? viewOf(request.principal) : EVERYBODY),
+    async (request) =>
+      request.principal ? viewOf(request.principal, authentication?.credentialOf(request) === "session") : EVERYBODY,
   );
 
   app.delete(
@@ -107,7 +117,7 @@ function attributesOf(protocol: string) {
   };
 }
 
-function viewOf({ name, scopes, expiresAt }: Principal): Static<typeof SessionView> {
+function viewOf({ name, scopes, expiresAt }: Principal, session: boolean): Static<typeof SessionView> {
   const expires_at = expiresAt === null ? null : new Date(expiresAt).toISOString();
-  return { name, scopes: [...scopes], expires_at, auth: true };
+  return { name, scopes: [...scopes], expires_at, auth: true, session };
 }

@@ -23,6 +23,13 @@ const UploadData = data(UploadFields);
 const FileData = data(FileFields);
 const ReasonData = data({ ...FileFields, reason: ReasonView });
 const UploadOnly = data(OfUpload);
+const MovedData = data({
+  ...OfUpload,
+  file_id: FileFields.file_id,
+  path: Type.String(),
+  from: Type.String(),
+  to: Nullable(Type.String()),
+});
 
 /** What stands in `data` of each event. Fields are added, never renamed. */
 export const EVENT_DATA: Readonly<Record<EventName, TSchema & { readonly properties: TProperties }>> = {
@@ -78,6 +85,19 @@ export const EVENT_DATA: Readonly<Record<EventName, TSchema & { readonly propert
   "file:changed": FileData,
   "file:removed": FileData,
   "file:deleted": FileData,
+  "step:started": data({ ...FileFields, step: Type.String() }),
+  "step:finished": data({
+    ...FileFields,
+    step: Type.String(),
+    started_at: Time,
+    ended_at: Time,
+    outcome: Type.String(),
+    bytes_in: Count,
+    bytes_out: Count,
+    message: Nullable(Type.String()),
+  }),
+  "file:claimed": MovedData,
+  "file:disposed": MovedData,
   "monitor:check": UploadOnly,
   "monitor:live": UploadOnly,
   "monitor:degraded": data({ ...OfUpload, reason: ReasonView }),

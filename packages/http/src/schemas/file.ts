@@ -25,7 +25,7 @@ export const FileView = Type.Object(
 );
 export type FileView = Static<typeof FileView>;
 
-const Whats = OneOf(["discovered", "begun", "uploaded", "skipped", "removed", "next", ...HISTORY_KINDS], {
+const Whats = OneOf(["discovered", "begun", "uploaded", "skipped", "removed", "step", "next", ...HISTORY_KINDS], {
   description:
     "`begun`: the transfer under way, or left behind · `retry`, `fail`: an attempt did not succeed · `rescue`: whoever sent it gave up or died · `changed`: it was another file than before · `disproved`: the bucket did not hold what was recorded · `requeue`: queued again after it failed · `next`: what is to come.",
 });

@@ -10,6 +10,16 @@ const Symlinks = OneOf(["skip", "follow"]);
 const Overwrite = OneOf(["always", "never"]);
 const Compare = OneOf(["stat", "hash"]);
 const OnSourceDelete = OneOf(["keep", "delete"]);
+const AfterUpload = Type.Union(
+  [
+    OneOf(["keep", "delete"]),
+    Type.Object({ move_to: Type.String({ minLength: 1, maxLength: 4096 }) }, { additionalProperties: false }),
+  ],
+  {
+    description:
+      "The source file, once the bucket holds it. `move_to`: an absolute path inside one of the allowed roots.",
+  },
+);
 const ObjectSettings = Type.Object(
   {
     content_type: Type.Optional(Type.String()),
@@ -62,6 +72,10 @@ export const CreateUpload = Type.Object(
     max_age: Type.Optional(Milliseconds),
     compare: Type.Optional(Compare),
     on_source_delete: Type.Optional(OnSourceDelete),
+    after_upload: Type.Optional(AfterUpload),
+    drop: Type.Optional(
+      Nullable(Type.Object({ retention: Type.Optional(Nullable(Milliseconds)) }, { additionalProperties: false })),
+    ),
     delete_limit: Type.Optional(
       Type.Object(
         {
@@ -153,6 +167,8 @@ export const SettingsView = Type.Object(
     priority: Type.Integer(),
     compare: Compare,
     on_source_delete: OnSourceDelete,
+    after_upload: AfterUpload,
+    drop: Nullable(Type.Object({ retention: Nullable(Count) })),
     delete_limit: Type.Object({ files: Count, share: Type.Number() }),
     root_marker: Nullable(Type.String()),
     schedule: Nullable(Type.Union([Type.Integer(), Type.String()])),

@@ -24,7 +24,7 @@ test("without auth, callers on this machine may do everything and others nothing
   bed = await Bed.open();
   expect(await bed.call("/session")).toMatchObject({
     status: 200,
-    body: { name: null, scopes: ["read", "admin"], expires_at: null, auth: false },
+    body: { name: null, scopes: ["read", "admin"], expires_at: null, auth: false, session: false },
   });
   const { app } = bed.server;
   for (const url of ["/uploads", "/health", "/session", "/nowhere", "/metrics"]) {

@@ -32,6 +32,8 @@ let bed: Bed;
 let provider: Provider;
 let guarded: App;
 let local: App;
+/** For people whom its host knows, and no others. */
+let vouched: App;
 let routes: readonly Route[];
 let documented: { paths: Record<string, Record<string, { security?: unknown; responses: Record<string, unknown> }>> };
 let caller = 0;
@@ -57,6 +59,12 @@ beforeAll(async () => {
     { onRoute: (route) => found.push(...routesOf(route)) },
   );
   local = await hosted({ service, rateLimit: false });
+  vouched = await hosted({
+    service,
+    rateLimit: false,
+    auth: { authenticate: ({ headers }) => peopleOfTheHost(headers.cookie) },
+    allowedHosts: ["uploads.example"],
+  });
   routes = found;
   const document = await guarded.inject({
     url: "/openapi.json",
@@ -68,11 +76,21 @@ beforeAll(async () => {
 afterAll(async () => {
   await guarded.close();
   await local.close();
+  await vouched.close();
   await provider.close();
   await bed.close();
 });
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+
+/** @throws Error for one cookie, as a host whose database is down */
+function peopleOfTheHost(cookie: string | undefined) {
+  if (cookie === "shop=down") throw new Error("no database");
+  const scopes = { "shop=admin": ["admin"], "shop=reader": ["read"], "shop=nothing": [] } as const;
+  return Object.hasOwn(scopes, cookie ?? "")
+    ? { name: "somebody", scopes: scopes[cookie as keyof typeof scopes] }
+    : undefined;
+}
 
 /** From an address of its own each time, so that the limit of wrong credentials does not answer instead. */
 async function answerTo(app: App, { method, url }: Route, headers: Record<string, string>, remoteAddress?: string) {
@@ -90,6 +108,9 @@ async function answerTo(app: App, { method, url }: Route, headers: Record<string
     method === "HEAD" || !/json/.test(String(answer.headers["content-type"])) ? undefined : answer.json().code;
   return { status: answer.statusCode, code, headers: answer.headers };
 }
+
+/** As a browser says it of a page of this service. */
+const OWN_PAGE = { "sec-fetch-site": "same-origin" };
 
 const isOpen = ({ plain, isRefusal }: Route) => OPEN.has(plain) && !isRefusal;
 
@@ -174,13 +195,17 @@ test("every refusal has a challenge, a stable code and the headers", async () =>
   }
 });
 
-test("who may only read changes nothing, and does not get what is for admins", async () => {
-  const closed = routes.filter(
+/** What takes the scope `admin`. */
+const adminOnly = () =>
+  routes.filter(
     ({ method, plain, isRefusal }) =>
       !isRefusal &&
       !OPEN.has(plain) &&
       (ADMIN_READS.has(plain) || (!["GET", "HEAD"].includes(method) && !READER_CHANGES.has(plain))),
   );
+
+test("who may only read changes nothing, and does not get what is for admins", async () => {
+  const closed = adminOnly();
   expect(closed.length).toBeGreaterThan(30);
   expect(await exceptions(closed, guarded, bearer(READER), 403)).toEqual([]);
   expect(await exceptions(closed, guarded, bearer(await provider.token({ scope: "bucketline:read" })), 403)).toEqual(
@@ -198,6 +223,23 @@ test("who is somebody, but has no scope, gets nothing", async () => {
       403,
     ),
   ).toEqual([]);
+});
+
+test("where the host says who calls, nobody else is answered, whatever they bring", async () => {
+  const closed = routes.filter((route) => !isOpen(route));
+  const ended = { cookie: `bucketline_session=${"A".repeat(43)}` };
+  const html = { accept: "text/html", "sec-fetch-mode": "navigate" };
+  for (const headers of [{}, { cookie: "shop=mallory" }, ended, bearer(ADMIN), bearer(WRONG), html])
+    expect(await exceptions(closed, vouched, headers, 401)).toEqual([]);
+  expect(await exceptions(closed, vouched, { cookie: "shop=nothing", ...OWN_PAGE }, 403)).toEqual([]);
+  expect(await exceptions(closed, vouched, { cookie: "shop=down", ...OWN_PAGE }, 503)).toEqual([]);
+});
+
+test("whom the host knows has its scopes and no more, and no page of another site has them", async () => {
+  expect(await exceptions(adminOnly(), vouched, { cookie: "shop=reader", ...OWN_PAGE }, 403)).toEqual([]);
+  const unsafe = routes.filter((route) => !isOpen(route) && !["GET", "HEAD", "OPTIONS"].includes(route.method));
+  for (const headers of [{}, { origin: "https://evil.example" }, { "sec-fetch-site": "cross-site" }])
+    expect(await exceptions(unsafe, vouched, { cookie: "shop=admin", ...headers }, 403)).toEqual([]);
 });
 
 test("a wrong Host is refused everywhere, even with a good credential; probes learn that the service is there", async () => {

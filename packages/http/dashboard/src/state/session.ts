@@ -8,6 +8,8 @@ export interface Session {
   readonly expires_at: string | null;
   /** Whether a credential is asked for. */
   readonly auth: boolean;
+  /** Whether there is something to log out of here; whom the host knows logs out there. */
+  readonly session: boolean;
 }
 
 export const session = signal<Session | null>(null);

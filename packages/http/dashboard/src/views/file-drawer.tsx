@@ -122,6 +122,7 @@ const WHAT: Readonly<Record<TimelineEntry["what"], readonly [tone: string, text:
   uploaded: ["good", "In the bucket"],
   skipped: ["calm", "Skipped"],
   removed: ["calm", "Gone from the folder"],
+  step: ["calm", "Step of its pipeline"],
   next: ["wait", "Next attempt"],
   retry: ["wait", "Attempt did not succeed"],
   fail: ["bad", "Failed"],

@@ -1,0 +1,2 @@
+export type { ExitCode } from "./errors.ts";
+export { runCommandLine } from "./run.ts";
