@@ -38,6 +38,7 @@ const coreGates = {
   files: [
     "file-system.ts",
     "node-file-system.ts",
+    "node-spool-folder.ts",
     "ports/file-system.ts",
     "snapshot-thread.ts",
     "walk-thread.ts",
@@ -155,8 +156,8 @@ function importProblem(file, manifest, { specifier, typeOnly, names }) {
   if (name.startsWith("@bucketline/") && !layers[file.package].includes(name.slice("@bucketline/".length))) {
     return `imports ${specifier}: packages/${file.package} may import ${layers[file.package].join(", ") || "no other package"}`;
   }
-  if (inCore && /^@(aws-sdk|smithy)\//.test(name) && coreArea(file.path) !== "s3") {
-    return `imports ${specifier}: only packages/core/src/s3 knows the AWS SDK`;
+  if (inCore && /^(@(aws-sdk|smithy)\/|undici$)/.test(name) && coreArea(file.path) !== "s3") {
+    return `imports ${specifier}: only packages/core/src/s3 knows the AWS SDK and undici`;
   }
   const runtime = { ...manifest.dependencies, ...manifest.peerDependencies, ...manifest.optionalDependencies };
   const typesOnlyPackage = typeOnly && name in (manifest.devDependencies ?? {});

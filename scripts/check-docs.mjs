@@ -14,6 +14,9 @@ declare const service: import("@bucketline/core").UploadService;
 declare const upload: import("@bucketline/core").Upload;
 `;
 
+/** Written from docstrings by `npm run docs`, and no page of the repository. */
+const generated = join(root, "docs", "reference");
+
 /** Absolute paths of every page, in order: the root's, those of docs/, packages and examples. */
 export function pages(folder = root) {
   return readdirSync(folder, { withFileTypes: true })
@@ -21,7 +24,8 @@ export function pages(folder = root) {
     .flatMap((entry) => {
       const path = join(folder, entry.name);
       if (entry.isFile()) return entry.name.endsWith(".md") ? [path] : [];
-      const skipped = entry.name === "node_modules" || entry.name === "dist" || entry.name.startsWith(".");
+      const skipped =
+        entry.name === "node_modules" || entry.name === "dist" || entry.name.startsWith(".") || path === generated;
       return entry.isDirectory() && !skipped ? pages(path) : [];
     });
 }

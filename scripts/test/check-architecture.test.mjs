@@ -14,6 +14,7 @@ function check(path, text, { folder = "core", ...extra } = {}) {
 describe("imports", () => {
   it.each([
     ["engine imports the AWS SDK", "worker.ts", 'import { S3Client } from "@aws-sdk/client-s3";', "AWS SDK"],
+    ["engine imports an HTTP client", "worker.ts", 'import { Client } from "undici";', "undici"],
     ["even as a type", "worker.ts", 'import type { S3Client } from "@aws-sdk/client-s3";', "AWS SDK"],
     ["or as an import type", "worker.ts", 'let c: import("@aws-sdk/client-s3").S3Client;', "AWS SDK"],
     ["or re-exports it", "index.ts", 'export * from "@aws-sdk/client-s3";', "AWS SDK"],
