@@ -1,0 +1,13 @@
+export { type ClamavOptions, clamav } from "./clamav.ts";
+export { type DecryptOptions, decryptStream } from "./decrypt.ts";
+export { type DecryptFileOptions, decryptFile } from "./decrypt-file.ts";
+export { DecryptionError } from "./decryption-error.ts";
+export { ENCRYPTION_FORMAT, type EncryptionContext, type EncryptOptions, encrypt } from "./encrypt.ts";
+export { type ExtensionsOptions, extensions } from "./extensions.ts";
+export { type FileTypeOptions, fileType } from "./file-type.ts";
+export { type GzipOptions, gzip } from "./gzip.ts";
+export { type KeyProvider, type Keys, keyringKey, type RawKeyOptions, rawKey } from "./keys.ts";
+export type { StepOptions, SuffixOptions } from "./options.ts";
+export { type Sha256Options, sha256 } from "./sha256.ts";
+export { type SizeLimitOptions, sizeLimit } from "./size-limit.ts";
+export { type ZstdOptions, zstd } from "./zstd.ts";
