@@ -19,7 +19,8 @@ export const layers = {
   "store-json": ["core"],
   "store-postgres": ["core"],
   http: ["core"],
-  cli: ["core", "http", "conformance", "store-sqlite", "store-json", "store-postgres"],
+  steps: ["core"],
+  cli: ["core", "http", "steps", "conformance", "store-sqlite", "store-json", "store-postgres"],
 };
 
 /** Folders inside packages/core/src, and the folders whose files they may import; "" is src itself with the rest. */
@@ -38,6 +39,7 @@ const coreGates = {
   files: [
     "file-system.ts",
     "node-file-system.ts",
+    "node-folder-changes.ts",
     "node-spool-folder.ts",
     "ports/file-system.ts",
     "snapshot-thread.ts",

@@ -24,6 +24,7 @@ const budgets = {
   "@bucketline/core": 467,
   "@bucketline/http": 699,
   "@bucketline/s3-sandbox": 150,
+  "@bucketline/steps": 50,
   "@bucketline/store-json": 48,
   "@bucketline/store-postgres": 87,
   "@bucketline/store-sqlite": 52,
