@@ -4,7 +4,7 @@ import type { Outcome } from "./simulation.ts";
  * US dollars, S3 Standard in us-east-1 (https://aws.amazon.com/s3/pricing/, as of 2025): other regions and contracts
  * differ. Data in, AbortMultipartUpload and DELETE are free.
  */
-export const PRICES = {
+const PRICES = {
   perWrite: 0.005 / 1000,
   perRead: 0.0004 / 1000,
   perList: 0.005 / 1000,

@@ -52,7 +52,7 @@ function dollars(amount: number): string {
   return `$${amount >= 100 ? count(amount) : amount.toFixed(2)}`;
 }
 
-export function bytes(amount: number): string {
+function bytes(amount: number): string {
   const units = ["B", "kB", "MB", "GB", "TB", "PB"];
   const step = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, amount)) / 3)));
   return `${(amount / 1000 ** step).toFixed(step === 0 ? 0 : 1)} ${units[step]}`;
