@@ -39,6 +39,7 @@ const preparations = {
   service: [...fromSources, "packages/http/dashboard/main.ts"],
   "example embed-fastify": [...fromSources, "packages/http/dashboard/main.ts"],
   "example embed-express": [...fromSources, "packages/http/dashboard/main.ts"],
+  "example ingest": [...fromSources, "packages/http/dashboard/main.ts"],
 };
 
 /** `npm run example -- NAME`: each example is a program of its own. */

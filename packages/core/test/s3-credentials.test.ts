@@ -2,9 +2,10 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { S3Client } from "@aws-sdk/client-s3";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { S3ObjectStore } from "../src/s3/index.ts";
 import { sendError, sendXml, startServer } from "./s3-server.ts";
+import { dataPath, onBothPaths } from "./support/data-paths.ts";
 
 const body = new TextEncoder().encode("x");
 const put = { bucket: "b", key: "k", body, checksum: "crc32:8cdc1683", settings: {}, token: "t" } as const;
@@ -42,7 +43,7 @@ async function choosyStore(): Promise<{ config: object; shown: unknown[] }> {
   return { shown, config: { region: "us-east-1", endpoint: server.endpoint, forcePathStyle: true } };
 }
 
-describe("credentials that the store refuses", () => {
+onBothPaths("credentials that the store refuses", () => {
   const refused = { kind: "credentials", providerCode: "ExpiredToken" };
   const identity = (n: number) => ({ accessKeyId: `AKID${n}`, secretAccessKey: "s", sessionToken: `TOKEN${n}` });
 
@@ -55,7 +56,7 @@ describe("credentials that the store refuses", () => {
       );
     const { config, shown } = await choosyStore();
     await write(1);
-    const store = new S3ObjectStore(config);
+    const store = new S3ObjectStore({ ...config, dataPath: dataPath() });
     open.push(store);
     await expect(store.putObject(put)).rejects.toMatchObject(refused);
     await expect(store.putObject(put)).rejects.toMatchObject(refused);
@@ -67,7 +68,7 @@ describe("credentials that the store refuses", () => {
   test("are asked of a provider again, once", async () => {
     const { config } = await choosyStore();
     let fetched = 0;
-    const store = new S3ObjectStore({ ...config, credentials: async () => identity(++fetched) });
+    const store = new S3ObjectStore({ ...config, dataPath: dataPath(), credentials: async () => identity(++fetched) });
     open.push(store);
     await expect(store.putObject(put)).rejects.toMatchObject(refused);
     await Promise.all([store.putObject(put), store.putObject(put), store.putObject(put)]);
@@ -87,7 +88,7 @@ describe("credentials that the store refuses", () => {
   });
 });
 
-describe("credentials that cannot be fetched", () => {
+onBothPaths("credentials that cannot be fetched", () => {
   const answerOf = (name: string, status: number) =>
     Object.assign(new Error("it says no"), { name, $metadata: { httpStatusCode: status, requestId: "R" } });
   const failures: [string, unknown][] = [
@@ -105,7 +106,11 @@ describe("credentials that cannot be fetched", () => {
     };
     const config = { region: "us-east-1", endpoint: "http://127.0.0.1:1", maxAttempts: 1, credentials };
     const client = new S3Client(config);
-    const stores = [new S3ObjectStore(config), new S3ObjectStore({ client }), new S3ObjectStore({ client })];
+    const stores = [
+      new S3ObjectStore({ ...config, dataPath: dataPath() }),
+      new S3ObjectStore({ client }),
+      new S3ObjectStore({ client }),
+    ];
     for (const store of stores) {
       const calls = [
         store.putObject(put),

@@ -55,5 +55,7 @@ function conformance(options: S3ObjectStoreOptions, sandboxOptions: SandboxOptio
   for (const { name, run } of cases) test(name, run);
 }
 
-describe("S3ObjectStore on the sandbox", () => conformance({}));
-describe("S3ObjectStore on the sandbox, without checksums", () => conformance({ checksums: "none" }));
+describe.each(["direct", "sdk"] as const)("S3ObjectStore on the sandbox, data path %s", (dataPath) => {
+  describe("with checksums", () => conformance({ dataPath }));
+  describe("without checksums", () => conformance({ dataPath, checksums: "none" }));
+});

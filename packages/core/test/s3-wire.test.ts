@@ -7,6 +7,7 @@ import { withRetries } from "../src/decorators/retrying.ts";
 import { S3ObjectStore, type S3ObjectStoreOptions } from "../src/s3/index.ts";
 import { FakeClock } from "../src/testing/fake-clock.ts";
 import { startServer, type TestServer } from "./s3-server.ts";
+import { dataPath, onBothPaths } from "./support/data-paths.ts";
 
 const body = new Uint8Array(100_000).fill(7);
 const put = { bucket: "bucket", key: "k", body, checksum: formatCrc32(crc32Of(body)), settings: {}, token: "t" };
@@ -27,7 +28,7 @@ afterEach(async () => {
 });
 
 function connect(options: Options = {}): S3ObjectStore {
-  const store = new S3ObjectStore({ ...sandbox.clientConfig, ...options });
+  const store = new S3ObjectStore({ ...sandbox.clientConfig, dataPath: dataPath(), ...options });
   open.push(store);
   return store;
 }
@@ -43,7 +44,7 @@ function connectTo(endpoint: string, options: Options = {}): S3ObjectStore {
   return connect({ region: "us-east-1", endpoint, credentials, forcePathStyle: true, ...options });
 }
 
-describe("what goes over the wire", () => {
+onBothPaths("what goes over the wire", () => {
   test("bodies go in one piece, with a header checksum and a signed hash over http", async () => {
     const seen: Record<string, string>[] = [];
     const note = (call: { headers: ReadonlyMap<string, string> }) => {
@@ -64,6 +65,8 @@ describe("what goes over the wire", () => {
         "x-amz-content-sha256": expect.stringMatching(/^[0-9a-f]{64}$/),
       });
       expect(headers).toHaveProperty("x-amz-checksum-crc32");
+      // Only the SDK sends it.
+      expect("amz-sdk-invocation-id" in headers).toBe(dataPath() === "sdk");
       for (const name of ["expect", "x-amz-trailer", "content-encoding", "transfer-encoding"])
         expect(headers).not.toHaveProperty(name);
     }
@@ -128,7 +131,7 @@ describe("what goes over the wire", () => {
   });
 });
 
-describe("failures on the wire", () => {
+onBothPaths("failures on the wire", () => {
   const lost = { kind: "transient", code: "STORE_UNAVAILABLE", ambiguous: true };
   test.each<[string, FaultEffect, object]>([
     ["a lost answer", { type: "loseResponse" }, { ...lost, status: undefined }],

@@ -3,7 +3,9 @@ import { CRC32, CRC32C, CRC64NVME, type Crc, combineCrcs, crc32, crc32c, crc64nv
 import { S3Error } from "./errors.ts";
 
 export const CHECKSUM_ALGORITHMS = ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"] as const;
+/** The checksum algorithms of S3. */
 export type ChecksumAlgorithm = (typeof CHECKSUM_ALGORITHMS)[number];
+/** Whether a checksum covers the whole object, or is made of its parts' checksums. */
 export type ChecksumType = "FULL_OBJECT" | "COMPOSITE";
 
 /** A stored checksum; `value` is base64, with a `-N` suffix when composite. */

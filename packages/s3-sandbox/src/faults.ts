@@ -78,6 +78,7 @@ export interface FaultOptions {
   action: FaultAction;
 }
 
+/** A fault that has been injected. */
 export interface FaultHandle {
   /** How many requests it was applied to so far. */
   readonly fired: number;

@@ -25,6 +25,7 @@ export interface ObjectView {
   partCount: number;
 }
 
+/** A part that the sandbox has received. Size in bytes. */
 export interface PartView {
   partNumber: number;
   size: number;

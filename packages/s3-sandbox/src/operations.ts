@@ -25,4 +25,5 @@ export const OPERATIONS = [
   "AbortMultipartUpload",
 ] as const;
 
+/** The operations of S3 that the sandbox knows. */
 export type OperationName = (typeof OPERATIONS)[number];

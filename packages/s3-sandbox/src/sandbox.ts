@@ -19,13 +19,16 @@ export const DEFAULT_CREDENTIALS: SandboxCredentials = {
   accessKeyId: "sandbox-access-key",
   secretAccessKey: "sandbox-secret-key",
 };
+/** The region that requests must be signed for. */
 export const DEFAULT_REGION = "us-east-1";
 /** The account that owns every bucket, as `x-amz-expected-bucket-owner` must name it. */
 export const DEFAULT_OWNER_ID = "123456789012";
 /** Smallest size in bytes of every part but the last, as in S3: 5 MiB. */
 export const DEFAULT_MIN_PART_SIZE = 5 * 1024 * 1024;
+/** How many requests are kept for tests to look at; older ones go. */
 export const DEFAULT_REQUEST_LIMIT = 100_000;
 
+/** Settings of `startSandbox`. */
 export interface SandboxOptions {
   /** TCP port; 0 picks a free one. Default 0. */
   port?: number;

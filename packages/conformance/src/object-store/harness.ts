@@ -17,6 +17,7 @@ export interface ObjectStoreHarness {
   close(): Promise<void>;
 }
 
+/** An object as another client of the same store reads it. */
 export interface ReadObject {
   readonly bytes: Uint8Array;
   readonly contentType?: string | undefined;

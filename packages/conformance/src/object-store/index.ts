@@ -14,6 +14,7 @@ import { streamCases } from "./streams.ts";
 
 export type { ObjectStoreHarness, ReadObject } from "./harness.ts";
 
+/** What the cases need from an adapter of an object store. */
 export interface ObjectStoreSuite {
   /** A store on a bucket that holds nothing under the harness's prefix; called once per case. */
   open(): Promise<ObjectStoreHarness>;

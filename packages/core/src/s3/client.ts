@@ -1,5 +1,6 @@
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
+import type { SecureContextOptions } from "node:tls";
 import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
 import { NodeHttpHandler, type NodeHttpHandlerOptions } from "@smithy/node-http-handler";
 
@@ -20,7 +21,21 @@ export interface S3ConnectionOptions {
    * `UNSIGNED-PAYLOAD`.
    */
   readonly signBodies?: boolean;
+  /** Certificates of the authorities that the store's own is checked against. Default: those that Node.js trusts. */
+  readonly ca?: SecureContextOptions["ca"];
 }
+
+/** The options with their defaults. */
+interface Connection {
+  readonly connectionTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly maxSockets: number;
+  readonly signBodies: boolean;
+  readonly ca: SecureContextOptions["ca"] | undefined;
+}
+
+/** Clients that do nothing but what their connection says, and the middleware they began with. */
+const plainClients = new WeakMap<S3Client, { readonly connection: Connection; readonly middleware: string }>();
 
 /** Longer than the deadline decorator gives CompleteMultipartUpload: that one decides. */
 const COMPLETE_IDLE_MS = 600_000;
@@ -43,6 +58,8 @@ const COMPLETE_IDLE_MS = 600_000;
  * Whatever is in `config` wins, `requestHandler` included. Whoever makes it destroys it.
  */
 export function createS3Client(config: S3ClientConfig, options: S3ConnectionOptions = {}): S3Client {
+  const { connectionTimeoutMs = 10_000, idleTimeoutMs = 60_000, maxSockets = 256, signBodies = false, ca } = options;
+  const connection = { connectionTimeoutMs, idleTimeoutMs, maxSockets, signBodies, ca };
   // Not among the declared options, although handed on to every provider of the default chain.
   const fromFiles = { ignoreCache: true };
   const client = new S3Client({
@@ -51,23 +68,60 @@ export function createS3Client(config: S3ClientConfig, options: S3ConnectionOpti
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
     expectContinueHeader: false,
-    requestHandler: createHandler(options),
+    requestHandler: createHandler(connection),
     ...config,
   });
-  if (!options.signBodies) leaveBodiesUnsigned(client);
+  if (!signBodies) leaveBodiesUnsigned(client);
+  if (isPlain(config)) plainClients.set(client, { connection, middleware: middlewareOf(client) });
   return client;
 }
 
-function createHandler(options: S3ConnectionOptions): NodeHttpHandler {
-  const agent = { keepAlive: true, maxSockets: options.maxSockets ?? 256 };
+/** How the client connects; undefined for one that does more, or other things, than `createS3Client` sees to. */
+export function connectionOf(client: S3Client): Connection | undefined {
+  const plain = plainClients.get(client);
+  return plain && plain.middleware === middlewareOf(client) ? plain.connection : undefined;
+}
+
+function middlewareOf(client: S3Client): string {
+  return client.middlewareStack.identify().join();
+}
+
+/** Options of the SDK that decide where a request goes and who signs it. */
+const OF_PLACE: ReadonlySet<string> = new Set(
+  (
+    "region endpoint profile forcePathStyle useDualstackEndpoint useFipsEndpoint useAccelerateEndpoint useArnRegion " +
+    "disableMultiregionAccessPoints disableS3ExpressSessionAuth credentials customUserAgent userAgentAppId"
+  ).split(" "),
+);
+
+/** Options that change nothing with these values. */
+const WITHOUT_EFFECT: ReadonlyMap<string, unknown> = new Map<string, unknown>([
+  ["maxAttempts", 1],
+  ["expectContinueHeader", false],
+  ["requestChecksumCalculation", "WHEN_REQUIRED"],
+  ["responseChecksumValidation", "WHEN_REQUIRED"],
+]);
+
+/**
+ * Any other option, such as `requestHandler`, `logger`, `retryStrategy` or `signer`, works in the SDK's own machinery; and
+ * only the SDK asks a function for its value each time.
+ */
+function isPlain(config: S3ClientConfig): boolean {
+  return Object.entries(config).every(([name, value]) => {
+    if (value === undefined || WITHOUT_EFFECT.get(name) === value) return true;
+    return OF_PLACE.has(name) && (name === "credentials" || typeof value !== "function");
+  });
+}
+
+function createHandler({ connectionTimeoutMs, idleTimeoutMs, maxSockets, ca }: Connection): NodeHttpHandler {
+  const agent = { keepAlive: true, maxSockets };
   const connection = {
-    connectionTimeout: options.connectionTimeoutMs ?? 10_000,
+    connectionTimeout: connectionTimeoutMs,
     httpAgent: new HttpAgent(agent),
-    httpsAgent: new HttpsAgent(agent),
+    httpsAgent: new HttpsAgent({ ...agent, ...(ca !== undefined && { ca }) }),
   };
-  const idleMs = options.idleTimeoutMs ?? 60_000;
-  const patient = new NodeHttpHandler({ ...connection, socketTimeout: Math.max(idleMs, COMPLETE_IDLE_MS) });
-  return new PatientHandler({ ...connection, socketTimeout: idleMs }, patient);
+  const patient = new NodeHttpHandler({ ...connection, socketTimeout: Math.max(idleTimeoutMs, COMPLETE_IDLE_MS) });
+  return new PatientHandler({ ...connection, socketTimeout: idleTimeoutMs }, patient);
 }
 
 /** The SDK has no idle timeout per request, so a second handler on the same connections takes the slow ones. */

@@ -2,8 +2,16 @@ import { createHash } from "node:crypto";
 import type { CreateMultipartUploadCommandInput, PutObjectCommandInput } from "@aws-sdk/client-s3";
 import { type Checksum, crc32ToBase64 } from "../checksum.ts";
 import { ObjectStoreError } from "../errors.ts";
-import type { MultipartAddress, ObjectAddress, ObjectSettings, WriteCondition } from "../ports/object-store.ts";
+import type {
+  MultipartAddress,
+  ObjectAddress,
+  ObjectSettings,
+  PutObjectRequest,
+  UploadPartRequest,
+  WriteCondition,
+} from "../ports/object-store.ts";
 import type { FailedCall } from "./classify.ts";
+import type { PartInput, PutInput } from "./data-path.ts";
 
 /** `crc32`: CRC32 of the full object, checked and kept by the store. `none`: Content-MD5, which every store knows. */
 export type ChecksumMode = "crc32" | "none";
@@ -40,6 +48,26 @@ export function objectInput(request: ObjectAddress) {
 
 export function multipartInput(request: MultipartAddress) {
   return { ...objectInput(request), UploadId: request.multipartId };
+}
+
+/** @throws ObjectStoreError as `settingsInput` */
+export function putInput(request: PutObjectRequest, mode: ChecksumMode, call: FailedCall): PutInput {
+  return {
+    ...settingsInput(request.settings, request.token, call),
+    ...objectInput(request),
+    ...conditionInput(request.condition),
+    ...bodyChecksumInput(mode, request.body, request.checksum),
+    Body: request.body,
+  };
+}
+
+export function partInput(request: UploadPartRequest, mode: ChecksumMode): PartInput {
+  return {
+    ...multipartInput(request),
+    ...bodyChecksumInput(mode, request.body, request.checksum),
+    PartNumber: request.partNumber,
+    Body: request.body,
+  };
 }
 
 /**

@@ -8,10 +8,8 @@ import {
   ListObjectsV2Command,
   ListPartsCommand,
   type ListPartsCommandOutput,
-  PutObjectCommand,
   type S3Client,
   type S3ClientConfig,
-  UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import { crc32ToBase64 } from "../checksum.ts";
 import { systemClock } from "../clock.ts";
@@ -38,19 +36,22 @@ import type {
   WriteReceipt,
 } from "../ports/object-store.ts";
 import { decodeKey, nextPage, receiptOf, reportedChecksum, senseless, unquoteEtag } from "./answers.ts";
+import { chooseDataPath, type DataPathName } from "./choose-data-path.ts";
 import { classify, type FailedCall } from "./classify.ts";
 import { createS3Client, type S3ConnectionOptions } from "./client.ts";
 import { type ClientCredentials, watchCredentials } from "./credentials.ts";
+import type { DataPath } from "./data-path.ts";
 import { sendDelete } from "./delete.ts";
 import {
   type BucketRequest,
-  bodyChecksumInput,
   bucketInput,
   type ChecksumMode,
   conditionInput,
   decodeMetadataValue,
   multipartInput,
   objectInput,
+  partInput,
+  putInput,
   quoteEtag,
   settingsInput,
   TOKEN_METADATA,
@@ -69,6 +70,12 @@ interface OwnOptions {
    * right before them alone.
    */
   readonly conditionalWrites?: boolean;
+  /**
+   * What carries the bodies of PutObject and UploadPart. `direct`: connections and signatures of our own, at a small part
+   * of the SDK's processor time; where a client or an option asks for what only the SDK does, the SDK carries them all the
+   * same. `sdk`: always the SDK. Default `direct`.
+   */
+  readonly dataPath?: DataPathName;
   /** For the pauses between attempts to abort. Default: the machine's. */
   readonly clock?: Clock;
 }
@@ -109,17 +116,19 @@ export class S3ObjectStore implements ObjectStore {
   readonly #client: S3Client;
   readonly #ownsClient: boolean;
   readonly #credentials: ClientCredentials;
+  readonly #data: DataPath;
   readonly #checksums: ChecksumMode;
   readonly #clock: Clock;
 
   constructor(options: S3ObjectStoreOptions = {}) {
-    const { checksums = "crc32", conditionalWrites = true, clock = systemClock, client, ...rest } = options;
-    const { connectionTimeoutMs, idleTimeoutMs, maxSockets, signBodies, ...config } = rest as S3ClientConfig &
+    const { checksums = "crc32", conditionalWrites = true, dataPath, clock = systemClock, client, ...rest } = options;
+    const { connectionTimeoutMs, idleTimeoutMs, maxSockets, signBodies, ca, ...config } = rest as S3ClientConfig &
       S3ConnectionOptions;
-    const connection = { connectionTimeoutMs, idleTimeoutMs, maxSockets, signBodies };
+    const connection = { connectionTimeoutMs, idleTimeoutMs, maxSockets, signBodies, ca };
     this.#client = client ?? createS3Client(config, connection as S3ConnectionOptions);
     this.#ownsClient = client === undefined;
     this.#credentials = watchCredentials(this.#client);
+    this.#data = chooseDataPath(this.#client, dataPath ?? "direct");
     this.#checksums = checksums;
     this.#clock = clock;
     this.capabilities = {
@@ -150,14 +159,8 @@ export class S3ObjectStore implements ObjectStore {
   async putObject(request: PutObjectRequest): Promise<WriteReceipt> {
     this.#refuseCondition("putObject", request);
     return this.#call("putObject", request, async (options, call) => {
-      const command = new PutObjectCommand({
-        ...settingsInput(request.settings, request.token, call),
-        ...objectInput(request),
-        ...conditionInput(request.condition),
-        ...bodyChecksumInput(this.#checksums, request.body, request.checksum),
-        Body: request.body,
-      });
-      return receiptOf(await this.#client.send(command, options), call);
+      const input = putInput(request, this.#checksums, call);
+      return receiptOf(await this.#data.putObject(input, options), call);
     });
   }
 
@@ -272,13 +275,8 @@ export class S3ObjectStore implements ObjectStore {
 
   async uploadPart(request: UploadPartRequest): Promise<WriteReceipt> {
     return this.#call("uploadPart", request, async (options, call) => {
-      const command = new UploadPartCommand({
-        ...multipartInput(request),
-        ...bodyChecksumInput(this.#checksums, request.body, request.checksum),
-        PartNumber: request.partNumber,
-        Body: request.body,
-      });
-      return receiptOf(await this.#client.send(command, options), call);
+      const input = partInput(request, this.#checksums);
+      return receiptOf(await this.#data.uploadPart(input, options), call);
     });
   }
 
@@ -359,6 +357,7 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   async close(): Promise<void> {
+    await this.#data.close();
     if (this.#ownsClient) this.#client.destroy();
   }
 

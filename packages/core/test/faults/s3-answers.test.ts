@@ -2,6 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import { AbortMultipartUploadCommand } from "@aws-sdk/client-s3";
 import type { FaultEffect, FaultOptions } from "@bucketline/s3-sandbox";
 import { describe, expect, test } from "vitest";
+import { onBothPaths } from "../support/data-paths.ts";
 import { type Bed, BUCKET, openBed, PART, patterned, until } from "./bed.ts";
 
 const BIG = patterned(5 * PART + 17);
@@ -29,7 +30,7 @@ function lieOnce(bed: Bed): () => number {
   return () => lies;
 }
 
-describe("server errors are retried, and what was sent stays", () => {
+onBothPaths("server errors are retried, and what was sent stays", () => {
   const answers = [
     ["500 InternalError", respond("InternalError")],
     ["500 without a document", respond("", 500)],
@@ -144,7 +145,7 @@ test.each([
   expect(station.retries).toEqual([]);
 });
 
-describe("an answer that lies is not believed", () => {
+onBothPaths("an answer that lies is not believed", () => {
   test("a put answered with another checksum: HEAD settles it, nothing is sent twice", async () => {
     const bed = await openBed();
     bed.write("small", "small content");

@@ -1,6 +1,7 @@
 import { CreateBucketCommand, DeleteBucketCommand, DeleteObjectCommand } from "@aws-sdk/client-s3";
 import type { FaultEffect } from "@bucketline/s3-sandbox";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { onBothPaths } from "../support/data-paths.ts";
 import { type Bed, BUCKET, openBed, PART, patterned, until } from "./bed.ts";
 
 const BIG = patterned(5 * PART + 17);
@@ -18,7 +19,7 @@ async function deleteBucket(bed: Bed): Promise<void> {
   }
 }
 
-describe("NoSuchBucket", () => {
+onBothPaths("NoSuchBucket", () => {
   test("at registration: refused, and nothing is recorded", async () => {
     const bed = await openBed({ sandbox: { buckets: [] } });
     bed.write("small", "1");
@@ -60,7 +61,7 @@ describe("NoSuchBucket", () => {
   });
 });
 
-describe("AccessDenied", () => {
+onBothPaths("AccessDenied", () => {
   test.each([
     ["small files", "PutObject"],
     ["large files", "CreateMultipartUpload"],
@@ -110,7 +111,7 @@ describe("AccessDenied", () => {
   });
 });
 
-describe("expired credentials", () => {
+onBothPaths("expired credentials", () => {
   const credentials = { accessKeyId: "key", secretAccessKey: "secret", sessionToken: "fresh" };
 
   async function expiring(options: { readonly operation: "PutObject" | "UploadPart"; readonly nth: number }) {
@@ -187,7 +188,7 @@ describe("expired credentials", () => {
   });
 });
 
-describe("clocks that differ by an hour", () => {
+onBothPaths("clocks that differ by an hour", () => {
   const HOUR_MS = 3_600_000;
 
   test.each([
@@ -226,7 +227,7 @@ describe("clocks that differ by an hour", () => {
   );
 });
 
-describe("wrong region", () => {
+onBothPaths("wrong region", () => {
   test("registration is refused and names the bucket's region", async () => {
     const bed = await openBed({ sandbox: { region: "eu-central-1" } });
     const station = bed.service({}, { region: "us-east-1" });
