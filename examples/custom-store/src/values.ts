@@ -12,13 +12,14 @@ export const encodeFile = (file: FileRecord): string => JSON.stringify({ ...file
 
 /** A record that is older than a field gets the value that a new one would have. */
 export function decodeFile(value: string): FileRecord {
-  const { history = [], mtimeNs, ...stored } = JSON.parse(value) as StoredFile;
-  return { ...stored, history, mtimeNs: BigInt(mtimeNs) };
+  const { history = [], steps = [], mtimeNs, ...stored } = JSON.parse(value) as StoredFile;
+  return { ...stored, history, steps, mtimeNs: BigInt(mtimeNs) };
 }
 
-type StoredFile = Omit<FileRecord, "mtimeNs" | "history"> & {
+type StoredFile = Omit<FileRecord, "mtimeNs" | "history" | "steps"> & {
   readonly mtimeNs: string;
   readonly history?: FileRecord["history"];
+  readonly steps?: FileRecord["steps"];
 };
 
 export interface StoredUpload {

@@ -14,6 +14,7 @@ export const EXIT = {
   brokenPipe: 141,
 } as const;
 
+/** What the process ends with: documented in docs/cli.md. */
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT] | 143 | 129;
 
 /** An error of the command line itself. The message is for the user and says what to do. */

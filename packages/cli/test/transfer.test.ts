@@ -29,6 +29,8 @@ const KNOWN: UploadSpec = {
   priority: 0,
   compare: "stat",
   onSourceDelete: "keep",
+  afterUpload: "keep",
+  drop: null,
   deleteLimit: { files: 1_000, share: 0.5 },
   rootMarker: null,
   schedule: "manual",
@@ -36,6 +38,8 @@ const KNOWN: UploadSpec = {
   activeHours: null,
   bandwidthLimit: null,
   host: null,
+  pipeline: null,
+  keySuffix: "",
   object: {},
 };
 

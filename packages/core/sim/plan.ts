@@ -51,7 +51,7 @@ export const FAULTED_METHODS = [
   "abortMultipart",
   "checkBucket",
 ] as const;
-export type FaultedMethod = (typeof FAULTED_METHODS)[number] | "deleteObject";
+export type FaultedMethod = (typeof FAULTED_METHODS)[number] | "deleteObject" | "putStream";
 
 export const SILENCED_METHODS = ["commit", "commit", "claim", "updateUpload", "rescue", "heartbeat"] as const;
 export type SilencedMethod = (typeof SILENCED_METHODS)[number];
@@ -79,6 +79,10 @@ export interface Plan {
   /** Whether the ledger tells one service what the others have done. */
   readonly hints: boolean;
   readonly onSourceDelete: "keep" | "delete";
+  /** What every file goes through: nothing, a check, or one and a transform that makes other bytes each time. */
+  readonly pipeline: "none" | "checked" | "spooled" | "streamed";
+  /** Whether each process begins on a machine of its own, without what others have spooled. */
+  readonly losesSpools: boolean;
   /** Whether somebody takes the notices out; otherwise they gather in the ledger. */
   readonly delivers: boolean;
   readonly files: readonly { readonly path: string; readonly size: number; readonly fill: number }[];
@@ -86,6 +90,7 @@ export interface Plan {
 }
 
 const PATHS = ["a", "b.txt", "c/d", "c/e", "c.d", "dir/sub/f", "dir/sub/g", "é", "z"] as const;
+const PIPELINES: readonly Plan["pipeline"][] = ["none", "spooled", "none", "checked", "spooled", "none", "streamed"];
 const LARGEST = 60;
 const DAY = 86_400_000;
 
@@ -99,8 +104,11 @@ export function planOf(seed: number, owners?: 1 | 2): Plan {
   const processes = owners ?? said;
   const onSourceDelete = seed % 3 === 0 ? "delete" : "keep";
   // Without random numbers of their own, so that the other seeds make happen what they always did.
-  const faulted = (method: FaultedMethod) =>
-    onSourceDelete === "delete" && method === "checkBucket" ? "deleteObject" : method;
+  const pipeline = PIPELINES[seed % PIPELINES.length] ?? "none";
+  const faulted = (method: FaultedMethod): FaultedMethod => {
+    if (pipeline === "streamed" && method === "putObject") return "putStream";
+    return onSourceDelete === "delete" && method === "checkBucket" ? "deleteObject" : method;
+  };
   const failing = (kind: FaultKind) => (seed % 5 <= 1 && (kind === "throttled" || kind === "slow") ? "rejected" : kind);
   const written = (kind: Happening["do"]) =>
     onSourceDelete === "delete" && (kind === "truncate" || kind === "rewriteKeepingTime") ? "remove" : kind;
@@ -147,6 +155,8 @@ export function planOf(seed: number, owners?: 1 | 2): Plan {
     processes,
     hints: seed % 2 === 0,
     onSourceDelete,
+    pipeline,
+    losesSpools: seed % 2 === 1,
     delivers: seed % 5 === 0,
     files,
     steps,

@@ -6,15 +6,17 @@ import {
   type ObjectStore,
   ObjectStoreError,
   ServiceError,
+  type SpoolFolder,
   type StateStore,
   StateStoreError,
   UploadService,
 } from "../src/index.ts";
-import { type FaultedCall, type FaultRule, type Faulty, faulty } from "../src/testing/index.ts";
+import { type FaultedCall, type FaultRule, type Faulty, faulty, type MemorySpools } from "../src/testing/index.ts";
 import { SUBSCRIBER } from "./notice-model.ts";
 import type { FaultedMethod, FaultKind, SilencedMethod } from "./plan.ts";
 import type { SeededRandom } from "./random.ts";
 import type { SimHandle } from "./sim-ledger.ts";
+import { pipelinesFor } from "./sim-steps.ts";
 import { BUCKET, type SimWorld } from "./sim-world.ts";
 
 const DELIVERY_MS = 5_000;
@@ -35,7 +37,8 @@ export class SimProcess {
   #thawed: Promise<void> | undefined;
   dead = false;
 
-  constructor(world: SimWorld, random: SeededRandom) {
+  /** @param spools of the machine that it runs on */
+  constructor(world: SimWorld, random: SeededRandom, spools: MemorySpools) {
     this.world = world;
     this.#random = random;
     const { clock } = world;
@@ -52,6 +55,8 @@ export class SimProcess {
       state: this.#state.port,
       objects: this.#objects.port,
       fileSystem: this.#mortal(world.disk),
+      pipelines: pipelinesFor(world.pipeline, world),
+      spool: { folder: this.#mortalSpool(spools), maxBytes: 400 },
       clock,
       random: random.next,
       chunkSize: 8,
@@ -150,6 +155,16 @@ export class SimProcess {
       default:
         return { before: fail(kind) };
     }
+  }
+
+  #mortalSpool(spools: MemorySpools): SpoolFolder {
+    const folder = this.#mortal(spools.folder(() => !this.dead));
+    return new Proxy(folder, {
+      get: (target, name) =>
+        name === "create"
+          ? async () => this.#mortal(await target.create())
+          : (Reflect.get(target, name, target) as unknown),
+    });
   }
 
   #mortal<T extends object>(port: T): T {

@@ -1,8 +1,17 @@
 import type { ObjectStore } from "../src/index.ts";
-import { type InjectedFault, MemoryBuckets, MemoryFileSystem, MemoryObjectStore } from "../src/testing/index.ts";
+import {
+  type InjectedFault,
+  MemoryBuckets,
+  MemoryFileSystem,
+  MemoryObjectStore,
+  MemorySpools,
+} from "../src/testing/index.ts";
 import { Broken } from "./broken.ts";
 import { NoticeModel } from "./notice-model.ts";
+import type { Plan } from "./plan.ts";
 import { ID, type SimLedger } from "./sim-ledger.ts";
+
+import { shapeOf } from "./sim-steps.ts";
 
 export const BUCKET = "bucket";
 
@@ -14,6 +23,12 @@ export class SimWorld {
   readonly buckets = new MemoryBuckets();
   readonly faults: InjectedFault[] = [];
   readonly notices = new NoticeModel();
+  readonly pipeline: Plan["pipeline"];
+  readonly shape: ReturnType<typeof shapeOf>;
+  /** Of the machine, unless every process has one of its own. */
+  readonly spools = new MemorySpools();
+  salts = 0;
+  healed = false;
   /** Every content that a path ever had, as a whole. */
   readonly #versions = new Map<string, Set<string>>();
   /** Since when each path has been on the disk, on the monotonic clock. */
@@ -22,8 +37,10 @@ export class SimWorld {
   resendsAllowed = 0;
   calls = 0;
 
-  constructor(ledger: SimLedger) {
+  constructor(ledger: SimLedger, pipeline: Plan["pipeline"]) {
     this.ledger = ledger;
+    this.pipeline = pipeline;
+    this.shape = shapeOf(pipeline);
     this.clock = ledger.clock;
     this.disk = new MemoryFileSystem(ledger.clock);
     this.buckets.create(BUCKET);
@@ -54,17 +71,18 @@ export class SimWorld {
           const answer: unknown = await Reflect.apply(value, store, [request]);
           if (name === "uploadPart") this.#countPart(`${request.multipartId} ${request.partNumber}`);
           if (answer === "deleted") this.#checkDeletion(request.key ?? "");
-          if (name === "putObject" || name === "completeMultipart") this.#checkObject(request.key ?? "");
+          if (name === "putObject" || name === "putStream" || name === "completeMultipart")
+            this.#checkObject(request.key ?? "");
           return answer;
         };
       },
     });
   }
 
-  /** The bytes under a path's key. */
+  /** The file that the object under a path's key was made of. */
   object(path: string): string | undefined {
-    const object = new MemoryObjectStore({ state: this.buckets }).object(BUCKET, `${ID}/${path}`);
-    return object && textOf(object.bytes);
+    const object = new MemoryObjectStore({ state: this.buckets }).object(BUCKET, `${ID}/${path}${this.shape.suffix}`);
+    return object && textOf(this.shape.unmade(object.bytes));
   }
 
   multiparts(): number {
@@ -88,7 +106,7 @@ export class SimWorld {
 
   /** Invariants 1 and 2: every object that ever becomes visible is one version of its file, whole. */
   #checkObject(key: string): void {
-    const path = key.slice(ID.length + 1);
+    const path = this.#pathOf(key);
     const content = this.object(path);
     if (content !== undefined && !this.#versions.get(path)?.has(content)) {
       this.broken ??= new Broken(`${key} holds ${JSON.stringify(content)}, which ${path} never held as a whole`);
@@ -97,9 +115,13 @@ export class SimWorld {
 
   /** No object is deleted of a file that has been there for longer than any process sleeps. */
   #checkDeletion(key: string): void {
-    const since = this.#there.get(key.slice(ID.length + 1));
+    const since = this.#there.get(this.#pathOf(key));
     if (since !== undefined && this.clock.monotonic() - since > LONGEST_SLEEP_MS)
       this.broken ??= new Broken(`${key} was deleted although its file is there`);
+  }
+
+  #pathOf(key: string): string {
+    return key.slice(ID.length + 1, key.length - this.shape.suffix.length);
   }
 
   /** Set when the model saw a broken promise inside a call, where throwing would look like a fault. */

@@ -1,4 +1,5 @@
 import { BucketlineError, FILE_STATES, type FileRecord, type Notice } from "../src/index.ts";
+import { MemorySpools } from "../src/testing/index.ts";
 import { Broken } from "./broken.ts";
 import type { Happening, Plan, Step } from "./plan.ts";
 import { SeededRandom } from "./random.ts";
@@ -34,12 +35,14 @@ class Simulation {
   readonly #processes: SimProcess[] = [];
   readonly #onSourceDelete: Plan["onSourceDelete"];
   readonly #delivers: boolean;
+  readonly #losesSpools: boolean;
   #cancelled = false;
 
   constructor(plan: Plan, ledger: SimLedger) {
     this.#onSourceDelete = plan.onSourceDelete;
     this.#delivers = plan.delivers;
-    this.world = new SimWorld(ledger);
+    this.#losesSpools = plan.losesSpools;
+    this.world = new SimWorld(ledger, plan.pipeline);
     this.#random = new SeededRandom(plan.seed ^ 0x5eed);
     for (const { path, size, fill } of plan.files) this.#write(path, bytesOf(size, fill));
     for (let index = 0; index < plan.processes; index++) this.#boot(index);
@@ -54,6 +57,7 @@ class Simulation {
   /** No more faults, the disk is there, every process has stopped. */
   async heal(): Promise<void> {
     this.world.disk.mounted = true;
+    this.world.healed = true;
     this.world.ledger.heal();
     for (const fault of this.world.faults) fault.remove();
     await this.#pass(150_000);
@@ -75,6 +79,10 @@ class Simulation {
     }
     await this.#until(last.service.stop(), "last stop");
     if (this.world.broken) throw this.world.broken;
+    this.#check(
+      this.world.spools.files.length === 0,
+      `${this.world.spools.files.length} spooled file(s) are left over`,
+    );
     this.#check(this.world.multiparts() === 0, `${this.world.multiparts()} multipart upload(s) are left over`);
     const resent = this.world.partsResent;
     const allowed = this.world.resendsAllowed + this.world.ledger.unanswered * IN_FLIGHT;
@@ -88,7 +96,7 @@ class Simulation {
   }
 
   async #registered(process: SimProcess): Promise<string> {
-    const { state } = await process.service.register({ ...REGISTRATION, onSourceDelete: this.#onSourceDelete });
+    const { state } = await process.service.register(this.#registration());
     if (state === "PAUSED") await process.service.resume(ID);
     if (state !== "CANCELLED") await process.service.retry(ID);
     return state;
@@ -122,7 +130,7 @@ class Simulation {
       const file = files.get(path);
       this.#check(file?.state === "UPLOADED", `${path} is ${file?.state ?? "unknown"} in the ledger, not UPLOADED`);
       this.#check(
-        file?.evidence?.size === this.world.disk.content(path)?.length,
+        file?.evidence?.size === (this.world.disk.content(path)?.length ?? 0) + this.world.shape.extra,
         `the evidence of ${path} has another size`,
       );
     }
@@ -161,18 +169,24 @@ class Simulation {
     return notices;
   }
 
+  #registration() {
+    const pipeline = this.world.pipeline === "none" ? {} : { pipeline: "p" };
+    return { ...REGISTRATION, ...pipeline, onSourceDelete: this.#onSourceDelete };
+  }
+
   #boot(index: number): void {
     const process = this.#spawn();
     this.#processes[index] = process;
     const start = async () => {
       await process.service.start();
-      await process.service.register({ ...REGISTRATION, onSourceDelete: this.#onSourceDelete });
+      await process.service.register(this.#registration());
     };
     start().catch((error: unknown) => this.#expected(error));
   }
 
   #spawn(): SimProcess {
-    const process = new SimProcess(this.world, this.#random);
+    const spools = this.#losesSpools ? new MemorySpools() : this.world.spools;
+    const process = new SimProcess(this.world, this.#random, spools);
     if (this.#delivers) process.deliverNotices().catch((error: unknown) => this.#expected(error));
     return process;
   }

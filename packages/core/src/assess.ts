@@ -2,7 +2,7 @@ import { decide, type Presence, type Sighting } from "./decide.ts";
 import type { Reason } from "./errors.ts";
 import { type Evidence, type FileAction, type FileRecord, newFile, type SourceFacts } from "./file.ts";
 import { filterReason } from "./filters.ts";
-import { compileKeyTemplate, type KeyTemplate, keyProblem } from "./keys.ts";
+import { type KeyTemplate, keyProblem, keyTemplateOf } from "./keys.ts";
 import type { Clock } from "./ports/clock.ts";
 import { quietDelay, type StabilityPolicy } from "./stability.ts";
 import type { UploadRecord, UploadSpec } from "./upload.ts";
@@ -42,7 +42,7 @@ export class Assessor {
 
   constructor(options: AssessorOptions) {
     this.#options = options;
-    this.template = compileKeyTemplate(options.upload.spec.keyTemplate, options.upload.id);
+    this.template = keyTemplateOf(options.upload);
   }
 
   /** Whether these very facts were admitted before and still are. */
@@ -130,8 +130,13 @@ export function isCompared(
   facts: SourceFacts,
   compare: UploadSpec["compare"],
 ): boolean {
-  if (evidence.key !== key || evidence.size !== facts.size) return false;
+  if (evidence.key !== key || sourceSize(evidence.fingerprint) !== facts.size) return false;
   return compare === "hash" || contentStamp(evidence.fingerprint) === contentStamp(facts.fingerprint);
+}
+
+/** Bytes of the file itself; its object may hold more or fewer. */
+function sourceSize(fingerprint: string): number {
+  return Number(fingerprint.split(":")[2]);
 }
 
 /** Size and mtime, out of `dev:ino:size:mtimeNs:ctimeNs`. */

@@ -2,7 +2,7 @@ import pLimit from "p-limit";
 import { type ObjectErrorKind, ObjectStoreError, type Reason, reasonOf, SourceError } from "./errors.ts";
 import { type Emit, emitFile, emitWarning, fileEvent } from "./events.ts";
 import { type FileRecord, reduceFile } from "./file.ts";
-import { compileKeyTemplate, type KeyTemplate } from "./keys.ts";
+import { type KeyTemplate, keyTemplateOf } from "./keys.ts";
 import { knownFiles } from "./known-files.ts";
 import type { Ledger } from "./ledger.ts";
 import { neighboursOf } from "./neighbours.ts";
@@ -12,7 +12,7 @@ import type { ObjectStore } from "./ports/object-store.ts";
 import type { StateStore } from "./ports/state-store.ts";
 import { backoff } from "./retry.ts";
 import { hasMarker } from "./source.ts";
-import { tokenOf } from "./transfer.ts";
+import { isTokenOf } from "./transfer.ts";
 import { isResting, type UploadRecord } from "./upload.ts";
 import type { Uploads } from "./uploads.ts";
 
@@ -83,7 +83,7 @@ export class DeletionRun {
     this.#order = order;
     this.#signal = signal;
     this.#neighbours = order.neighbours;
-    this.#template = compileKeyTemplate(order.upload.spec.keyTemplate, order.upload.id);
+    this.#template = keyTemplateOf(order.upload);
   }
 
   /** @param most of the recorded objects @returns whether everything is settled, as far as is known */
@@ -148,7 +148,7 @@ export class DeletionRun {
   /** The ETag of the object that stands there, if it comes from a write of this file that nobody lived to record. */
   async #unrecorded(file: FileRecord, key: string): Promise<string | undefined> {
     const object = await this.#options.objects.headObject(this.#address(key));
-    return object?.token === tokenOf(file, file.fingerprint) ? object?.etag : undefined;
+    return isTokenOf(object?.token, file, file.fingerprint) ? object?.etag : undefined;
   }
 
   /** Looks at everything that made it right to delete the object; any of it may have changed since the scan. */

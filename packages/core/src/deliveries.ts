@@ -17,6 +17,7 @@ export interface TakeRequest {
   readonly leaseMs: number;
 }
 
+/** Which notices are asked for; without settings all, from the first on. */
 export interface NoticeQuery {
   readonly subscriber?: string;
   readonly states?: readonly NoticeState[];

@@ -1,24 +1,29 @@
 import { unlessAborted } from "./abortable.ts";
+import { disposes } from "./after-upload.ts";
 import { Bandwidth } from "./bandwidth.ts";
 import { BufferPool } from "./buffers.ts";
 import { withDeadlines } from "./decorators/deadline.ts";
 import { type RetryOptions, withRetries } from "./decorators/retrying.ts";
 import { Deletions } from "./deletions.ts";
+import { Disposal } from "./disposal.ts";
 import { reasonOf } from "./errors.ts";
 import { type Emit, emitWarning } from "./events.ts";
 import { Follower } from "./follower.ts";
+import { Intake } from "./intake.ts";
 import { Lease } from "./lease.ts";
 import { Ledger } from "./ledger.ts";
 import { Monitor } from "./monitor.ts";
 import { Orchestrator } from "./orchestrator.ts";
 import { OrphanSweeper } from "./orphans.ts";
 import { Outbox } from "./outbox.ts";
+import { Passage } from "./pipeline/passage.ts";
+import { Spools } from "./pipeline/spools.ts";
 import { ProgressMeter } from "./progress.ts";
 import { ProgressTicker } from "./progress-ticker.ts";
 import { cleanCancelled, rescueFiles } from "./recovery.ts";
 import type { ResolvedOptions } from "./service-options.ts";
 import type { TransferContext } from "./transfer.ts";
-import { isResting, type UploadRecord } from "./upload.ts";
+import { isAtHome, isResting, type UploadRecord } from "./upload.ts";
 import { Uploads } from "./uploads.ts";
 import { Worker } from "./worker.ts";
 
@@ -31,6 +36,9 @@ export interface Engine {
   readonly orchestrator: Orchestrator;
   readonly bandwidth: Bandwidth;
   readonly lease: Lease;
+  readonly disposal: Disposal;
+  /** This machine, for uploads that are bound to one. */
+  readonly host: string;
   /** Acts on what has become of the upload. */
   follow(upload: UploadRecord): Promise<void>;
   start(): Promise<void>;
@@ -67,7 +75,20 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
     chunkSize: options.chunkSize,
     partsAtOnce: options.partConcurrency,
   };
-  const worker = new Worker({ context, random, retry, stabilityThreshold, requeueFailedAfter });
+  const intake = new Intake({ fileSystem, clock, emit, stabilityThreshold });
+  const disposal = new Disposal({
+    fileSystem,
+    state,
+    clock,
+    emit,
+    onChanged: (upload) => monitor.rescan(upload),
+    onFree: (uploadId, path) => intake.isWaiting(uploadId, path) && monitor.hint(uploadId),
+  });
+  const { pipelines } = options;
+  const isKnown = (identity: string) => pipelines.knows(identity);
+  const spools = new Spools({ ...options.spool, state, emit, isKnown });
+  const passage = new Passage(pipelines, spools);
+  const worker = new Worker({ context, passage, random, retry, stabilityThreshold, requeueFailedAfter, disposal });
   const mayDelete = () => lease.isValid;
   const deletions = new Deletions({ ...context, state, uploads, random, owner, mayDelete });
   const monitor: Monitor = new Monitor({
@@ -82,6 +103,8 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
     stabilityThreshold,
     requeueFailedAfter,
     deletions,
+    disposal,
+    intake,
     owner,
     host,
     admit: (upload) => orchestrator.admit(upload),
@@ -94,7 +117,7 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
     fileSystem,
     random,
     owner,
-    host,
+    mayWork: (upload) => isAtHome(upload, host) && pipelines.has(upload, emit),
     concurrency: options.concurrency,
     bandwidth,
     activeHours: options.activeHours,
@@ -129,6 +152,8 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
     for await (const upload of uploads.inStates({})) {
       uploads.see(upload);
       if (!isResting(upload)) found++;
+      // What is sent may still be in its place, and nobody else looks after files that need no more work.
+      if (upload.state === "IN_PROGRESS" && disposes(upload.spec)) monitor.rescan(upload);
       await follow(upload);
     }
     return found;
@@ -152,6 +177,7 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
     await orchestrator.reclaim();
     await cleanCancelled(context, uploads);
     await orphans.sweepDue();
+    await spools.sweep().catch(warn);
   };
   const onLapse = () => orchestrator.lapse();
   const lease = new Lease({ state, clock, owner, leaseMs: options.lease, onBeat, onTrouble: warn, onLapse });
@@ -163,12 +189,16 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
     orchestrator,
     bandwidth,
     lease,
+    disposal,
+    host,
     follow,
     async start() {
       outbox.begin();
       await lease.start();
       const files = await rescueFiles(state, context);
       const cleaned = await cleanCancelled(context, uploads);
+      // Without it, files that need it wait; others do not need it.
+      if (pipelines.needSpool) await spools.open().catch(warn);
       const found = await takeUpAll();
       await orchestrator.reclaim();
       emit("recovery:finished", () => ({ files, uploads: found, cleaned }));
@@ -181,7 +211,9 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
       // Whatever one part meets, the others are stopped, too.
       const ends = await Promise.allSettled([unlessAborted(follower.stop(), abort)]);
       ends.push(...(await Promise.allSettled([monitor.stop(abort), orchestrator.stop(abort), ticker.stop()])));
-      ends.push(...(await Promise.allSettled([unlessAborted(ledger.drain(), abort)])));
+      ends.push(
+        ...(await Promise.allSettled([unlessAborted(ledger.drain(), abort), unlessAborted(spools.close(), abort)])),
+      );
       ends.push(...(await Promise.allSettled([lease.stop(abort)])));
       for (const end of ends) if (end.status === "rejected" && end.reason !== abort.reason) warn(end.reason);
     },

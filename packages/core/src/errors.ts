@@ -23,6 +23,8 @@ export const ERRORS = {
   SOURCE_UNSTABLE: "The file has been changing for long and was never quiet. Set maxUnstableAge, or exclude it.",
   SOURCE_DOUBTFUL:
     "The source folder is empty, on another device or without its marker although files are known. Check that its disk is mounted.",
+  SOURCE_NOT_DISPOSED:
+    "A file could not be moved or deleted, so it stays where it is and is tried again with the next scan. Check permissions, space, and that both folders are on one disk.",
   WATCH_DEGRADED: "File system events are not to be had, or not all of them. Polling finds everything all the same.",
   FILE_TOO_LARGE: "The file does not fit one object of this store. Split it; S3 takes up to 48.8 TiB.",
   FILE_FILTERED: "The file is outside the upload's size or age limits. Change the limits to include it.",
@@ -69,6 +71,12 @@ export const ERRORS = {
     "A check of the upload's pipeline refused the file. Change the file, or retry it to have it checked again.",
   STEP_UNAVAILABLE: "A pipeline step cannot do its work at the moment. The file waits, and is tried again.",
   STEP_FAILED: "A pipeline step failed. The message says which and why; it is tried again.",
+  DECRYPT_NOT_ENCRYPTED:
+    "The file was not made by the step encrypt, or in another format. Check that it is the right file.",
+  DECRYPT_KEY_UNKNOWN: "None of the keys opens the encrypted file. Give the key that the message names.",
+  DECRYPT_CONTEXT: "The file is encrypted with another context than asked for. Check that it is the right file.",
+  DECRYPT_TRUNCATED: "The end of the encrypted file is missing. Fetch it again.",
+  DECRYPT_DAMAGED: "The encrypted file is damaged or was altered. Fetch it again, or an older version of it.",
   SPOOL_FULL: "The spool has no room for a transformed file. It is tried again; free space, or raise spool.maxBytes.",
   SPOOL_NOT_WRITABLE: "The spool folder may not be written. Check the path, its permissions and the disk.",
   NOTICE_NOT_FOUND:
@@ -81,6 +89,7 @@ export const ERRORS = {
   SERVICE_STOPPED: "The service is stopped or stopping. Create and start a new one.",
 } as const;
 
+/** The stable codes of all errors; each is in `ERRORS` with what to do about it. */
 export type ErrorCode = keyof typeof ERRORS;
 
 /** Why a file or upload is in its state; stored, shown and safe to show. */
@@ -164,6 +173,7 @@ const CODE_OF_KIND: Readonly<Record<ObjectErrorKind, ErrorCode>> = {
   unsupported: "OBJECT_UNSUPPORTED",
 };
 
+/** What an ObjectStoreError knows of the call that failed. */
 export interface ObjectErrorFacts {
   readonly kind: ObjectErrorKind;
   /** The port's method, such as `putObject`. */

@@ -1,5 +1,6 @@
 import type { Reason } from "./errors.ts";
 import type { Evidence, FileAction, FileRecord, FileState } from "./file.ts";
+import type { StepTrace } from "./pipeline/trace.ts";
 import type { Progress } from "./progress.ts";
 import type { AdjustableSettings, ScanSummary, UploadAction, UploadRecord, UploadState } from "./upload.ts";
 import type { VerificationReport } from "./verification.ts";
@@ -37,6 +38,17 @@ export interface WaitingEvent {
   readonly cause: "activeHours";
   /** When it goes on by itself. */
   readonly until: number | null;
+}
+
+/** A source file that was moved, or deleted. */
+export interface MovedEvent {
+  readonly uploadId: string;
+  /** As in the file's record. */
+  readonly path: string;
+  /** Absolute. */
+  readonly from: string;
+  /** Absolute; null: deleted. */
+  readonly to: string | null;
 }
 
 type FileReasonEvent = FileEvent & { readonly reason: Reason };
@@ -84,6 +96,14 @@ export type Events = {
   "file:removed": (event: FileEvent) => void;
   /** The object of a file that is gone from the source folder is gone, too. */
   "file:deleted": (event: FileEvent) => void;
+  /** Taken from incoming/ of a drop folder to working/, from where it is sent. */
+  "file:claimed": (event: MovedEvent) => void;
+  /** The upload is done with the source file: it was moved where it belongs, or deleted. */
+  "file:disposed": (event: MovedEvent) => void;
+  /** A step of the file's pipeline begins. */
+  "step:started": (event: FileEvent & { readonly step: string }) => void;
+  /** It has ended; recorded with whatever the attempt records next. */
+  "step:finished": (event: FileEvent & StepTrace) => void;
   /** A periodic check of a watched upload begins. */
   "monitor:check": (event: { readonly uploadId: string }) => void;
   /** File system events of the upload's folder are heard: changes are found without waiting for the next scan. */
@@ -97,7 +117,9 @@ export type Events = {
   warning: (event: { readonly code: string; readonly message: string; readonly uploadId?: string }) => void;
 };
 
+/** The name of an event, such as `file:uploaded`. */
 export type EventName = keyof Events;
+/** What listeners of an event are handed. */
 export type EventPayload<Name extends EventName> = Parameters<Events[Name]>[0];
 
 /**

@@ -1,9 +1,12 @@
 import type { Checksum } from "./checksum.ts";
 import { BucketlineError, type Reason } from "./errors.ts";
 import { type HistoryEntry, historyAfter } from "./history.ts";
+import { type StepTrace, stepsAfter } from "./pipeline/trace.ts";
 import type { FileFacts } from "./ports/file-system.ts";
 
+/** Every state that a file can be in. */
 export const FILE_STATES = ["PENDING", "IN_PROGRESS", "UPLOADED", "FAILED", "SKIPPED", "REMOVED"] as const;
+/** The state of a file. */
 export type FileState = (typeof FILE_STATES)[number];
 
 /** What the scanner or an open descriptor says of a source file. */
@@ -24,6 +27,15 @@ export function sourceFacts(facts: FileFacts): SourceFacts {
 export function withoutDevice(fingerprint: string): string {
   return fingerprint.slice(fingerprint.indexOf(":") + 1);
 }
+
+/** Whether two fingerprints are of one file that was renamed at most: same inode, size and mtime. */
+export function isSameContent(one: string, other: string): boolean {
+  const lasting = (fingerprint: string) => fingerprint.split(":").slice(1, 4).join(":");
+  return lasting(one) === lasting(other);
+}
+
+/** `nextAttemptAt` of a FAILED file that is not tried again by itself: the latest time that a Date can hold. */
+export const NEVER = 8_640_000_000_000_000;
 
 /** One transfer in flight, pinned to one fingerprint and one part size from its first byte to its last. */
 export interface Transfer {
@@ -59,6 +71,8 @@ export interface Evidence {
   readonly fingerprint: string;
   /** Milliseconds since 1970. */
   readonly uploadedAt: number;
+  /** Of the file's own bytes, where a pipeline has made other ones of them: `size` and `checksum` are the object's. */
+  readonly sourceChecksum?: Checksum;
 }
 
 /** One file of one upload: a row of the ledger. Identity: `uploadId` and `path`. */
@@ -73,7 +87,7 @@ export interface FileRecord extends SourceFacts {
   readonly key: string;
   /** Transfers begun since the file was last queued afresh. */
   readonly attempts: number;
-  /** Milliseconds since 1970 before which nobody takes a PENDING file; for FAILED ones, when it is queued again. 0: at once. */
+  /** Milliseconds since 1970 before which nobody takes a PENDING file; for FAILED ones, when it is queued again (`NEVER`: not by itself). 0: at once. */
   readonly nextAttemptAt: number;
   /** Milliseconds since 1970 since when it has been changing again and again, never quiet; null when it is quiet. */
   readonly unstableSince: number | null;
@@ -88,11 +102,14 @@ export interface FileRecord extends SourceFacts {
   readonly evidence: Evidence | null;
   /** What befell it and is told by no other field, newest last; bounded, and empty for most files. */
   readonly history: readonly HistoryEntry[];
+  /** What the steps of its pipeline did, newest last; bounded, and empty without a pipeline. */
+  readonly steps: readonly StepTrace[];
   /** Milliseconds since 1970. */
   readonly createdAt: number;
   readonly updatedAt: number;
 }
 
+/** What may happen to a file; see `FILE_TRANSITIONS`. */
 export type FileAction =
   | { readonly type: "claim"; readonly owner: string }
   /** The transfer that is about to begin; null when the last one was given up and nothing of it remains. */
@@ -147,15 +164,22 @@ export const FILE_TRANSITIONS: Readonly<
 /**
  * The next record. The only code that changes a file's state.
  * @param now milliseconds since 1970
+ * @param traces what steps of its pipeline have done since the last write
  * @throws BucketlineError `INVALID_TRANSITION`
  */
-export function reduceFile(file: FileRecord, action: FileAction, now: number): FileRecord {
+export function reduceFile(
+  file: FileRecord,
+  action: FileAction,
+  now: number,
+  traces: readonly StepTrace[] = [],
+): FileRecord {
   const { from, to } = FILE_TRANSITIONS[action.type];
   if (!from.includes(file.state)) {
     throw new BucketlineError("INVALID_TRANSITION", `File ${file.path} is ${file.state}: cannot ${action.type}.`);
   }
   const history = historyAfter(file, action, now);
-  const moved = { ...file, state: to ?? file.state, revision: file.revision + 1, history, updatedAt: now };
+  const steps = stepsAfter(file.steps, traces);
+  const moved = { ...file, state: to ?? file.state, revision: file.revision + 1, history, steps, updatedAt: now };
   return { ...moved, ...fileChange(file, action, now) };
 }
 
@@ -265,6 +289,7 @@ export function newFile(
     transfer: null,
     evidence: null,
     history: [],
+    steps: [],
     createdAt: now,
     updatedAt: now,
   };

@@ -17,6 +17,7 @@ export interface FindOptions {
   readonly examine?: number;
 }
 
+/** What a search has found in one slice of an upload's files. */
 export interface FoundFiles {
   /** In path order. */
   readonly files: readonly FileRecord[];

@@ -1,7 +1,7 @@
 import { type Assessor, isCompared, keyTaken } from "./assess.ts";
 import type { Presence } from "./decide.ts";
 import type { Reason } from "./errors.ts";
-import type { FileRecord, FileState, SourceFacts } from "./file.ts";
+import { type FileRecord, type FileState, NEVER, type SourceFacts } from "./file.ts";
 import type { Found, Meeting } from "./merge.ts";
 import type { PlannedKeys } from "./planned-keys.ts";
 import type { Clock } from "./ports/clock.ts";
@@ -165,7 +165,7 @@ export class Forecast {
       return said({ action: "unchanged", cause: "same", path, key, size: facts.size });
     }
     if (this.#isDue(known)) return this.#send({ ...known, nextAttemptAt: 0 }, facts, "retry");
-    const notBefore = this.#options.upload.spec.mode === "watch" ? nextAttemptAt : null;
+    const notBefore = this.#options.upload.spec.mode === "watch" && nextAttemptAt < NEVER ? nextAttemptAt : null;
     return said({ action: "failed", cause: "failed", path, key, size: facts.size, reason, notBefore });
   }
 

@@ -15,6 +15,7 @@ export interface HistoryEntry {
   readonly reason: Reason | null;
 }
 
+/** What a file's history tells of; all else is in other fields of its record. */
 export const HISTORY_KINDS = ["retry", "fail", "rescue", "changed", "disproved", "requeue"] as const;
 
 /** Entries a record keeps: of more the oldest `retry` goes, or else the oldest one. Bounds what one poison file costs. */

@@ -40,6 +40,7 @@ export {
   type FileState,
   type FinishedPart,
   isCurrent,
+  NEVER,
   newFile,
   reduceFile,
   type SourceFacts,
@@ -69,6 +70,7 @@ export {
 } from "./notice.ts";
 export type { RegisterOptions } from "./options.ts";
 export { comparePaths } from "./paths.ts";
+export type { PipelineDefinition } from "./pipeline/pipelines.ts";
 export {
   type ByteTransform,
   type CheckDefinition,
@@ -84,22 +86,27 @@ export {
   type TransformDefinition,
   type TransformStep,
 } from "./pipeline/step.ts";
+export { STEP_OUTCOMES, type StepOutcome, type StepTrace, TRACE_LIMIT } from "./pipeline/trace.ts";
 export type { Plan, PlanOptions } from "./plan.ts";
 export type { PlanCount, PlanTotals } from "./plan-pass.ts";
 export type * from "./ports/clock.ts";
 export type * from "./ports/file-system.ts";
+export type * from "./ports/folder-changes.ts";
 export type * from "./ports/folder-watcher.ts";
 export type * from "./ports/object-store.ts";
+export type * from "./ports/spool-folder.ts";
 export type * from "./ports/state-store.ts";
 export type { PartHealth, ProbeOptions, ServiceHealth, ServiceStatus } from "./probe.ts";
 export type { Progress } from "./progress.ts";
 export { systemRandom } from "./random.ts";
 export type { RetryPolicy } from "./retry.ts";
 export { type CallOptions, type CheckOptions, type Upload, UploadService } from "./service.ts";
-export type { ServiceOptions } from "./service-options.ts";
+export type { ServiceOptions, SpoolOptions } from "./service-options.ts";
 export { type TimelineEntry, timelineOf } from "./timeline.ts";
 export {
   type AdjustableSettings,
+  type AfterUpload,
+  type DropSettings,
   newUpload,
   reduceUpload,
   type ScanSummary,

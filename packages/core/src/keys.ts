@@ -1,4 +1,5 @@
 import { InputError, type Reason } from "./errors.ts";
+import type { UploadRecord } from "./upload.ts";
 
 /** S3's limit on an object key, in UTF-8 bytes (Amazon S3 User Guide, "Naming Amazon S3 objects"). */
 const MAX_KEY_BYTES = 1024;
@@ -23,9 +24,10 @@ export interface KeyTemplate {
  * `{path}` relative path · `{dir}` its folder without trailing slash, empty at the top · `{name}` file name without
  * extension · `{ext}` extension with its dot · `{id}` upload id · `{yyyy} {mm} {dd}` UTC date of the last modification. Slashes that an empty
  * `{dir}` would leave doubled or leading are dropped.
+ * @param suffix appended to every key
  * @throws InputError `INVALID_KEY_TEMPLATE`
  */
-export function compileKeyTemplate(template: string, uploadId: string): KeyTemplate {
+export function compileKeyTemplate(template: string, uploadId: string, suffix = ""): KeyTemplate {
   if (/[\0\p{Surrogate}]/u.test(template)) {
     throw new InputError(
       "INVALID_KEY_TEMPLATE",
@@ -52,13 +54,19 @@ export function compileKeyTemplate(template: string, uploadId: string): KeyTempl
     placeholderValue(pieces[index] as Placeholder, uploadId, path, mtimeNs);
   return {
     injective: isInjective(pieces),
-    ...constantPart(pieces, uploadId),
+    ...constantPart(pieces, uploadId, suffix),
     key(path, mtimeNs) {
       let key = pieces[0] ?? "";
       for (let index = 1; index < pieces.length; index += 2) key += value(index, path, mtimeNs) + pieces[index + 1];
-      return dropSlashes(key);
+      return dropSlashes(key) + suffix;
     },
   };
+}
+
+/** The key template of a registered upload. */
+export function keyTemplateOf({ id, spec }: Pick<UploadRecord, "id" | "spec">): KeyTemplate {
+  // Older records have none.
+  return compileKeyTemplate(spec.keyTemplate, id, spec.keySuffix ?? "");
 }
 
 function dropSlashes(key: string): string {
@@ -69,12 +77,14 @@ function dropSlashes(key: string): string {
 function constantPart(
   pieces: readonly string[],
   uploadId: string,
+  suffix: string,
 ): Pick<KeyTemplate, "prefix" | "ordered" | "exclusive"> {
   const varying = pieces.findIndex((piece, index) => index % 2 === 1 && piece !== "id");
   const constant = pieces.slice(0, varying).map((piece, index) => (index % 2 === 1 ? uploadId : piece));
   return {
     prefix: dropSlashes(constant.join("")),
-    ordered: pieces[varying] === "path" && pieces.slice(varying + 1).every((piece) => piece === ""),
+    // Not with a suffix: `a` stands before `a.b`, and `a.b.gz` before `a.gz`.
+    ordered: suffix === "" && pieces[varying] === "path" && pieces.slice(varying + 1).every((piece) => piece === ""),
     exclusive: constant.length > 1 && constant.slice(2).join("").includes("/"),
   };
 }

@@ -7,6 +7,7 @@ import type { StateStore } from "./ports/state-store.ts";
 /** What an export reads. */
 export type ExportSource = Pick<StateStore, "listUploads" | "listFiles" | "getFile" | "listParts" | "listNotices">;
 
+/** Settings of `exportLedger`. */
 export interface ExportOptions {
   /** Tells the time of the export. Default: the system's clock. */
   readonly clock?: Pick<Clock, "now">;

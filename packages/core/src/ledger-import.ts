@@ -12,6 +12,7 @@ export type ImportTarget = Pick<
   "insertUpload" | "getUpload" | "updateUpload" | "getFile" | "listParts" | "counters" | "commit"
 >;
 
+/** Settings of `importLedger`. */
 export interface ImportOptions {
   /**
    * What to do about an upload that is there already and has gone on since, or in another way: `refuse` (default) throws
@@ -20,6 +21,7 @@ export interface ImportOptions {
   readonly existing?: "refuse" | "keep";
 }
 
+/** What an import has brought into the ledger. */
 export interface ImportSummary extends LedgerTotals {
   /** Ids of the uploads that were there already and were left as they are. */
   readonly kept: readonly string[];

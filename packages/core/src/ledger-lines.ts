@@ -44,6 +44,7 @@ interface Header {
   readonly exportedAt: number;
 }
 
+/** How many records of each kind an export holds. */
 export interface LedgerTotals {
   readonly uploads: number;
   readonly files: number;

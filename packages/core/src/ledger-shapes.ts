@@ -4,8 +4,16 @@ import type { FileEvent, UploadEvent } from "./events.ts";
 import { type Evidence, FILE_STATES, type FileRecord, type FinishedPart, type Transfer } from "./file.ts";
 import { HISTORY_KINDS, type HistoryEntry } from "./history.ts";
 import { NOTICE_EVENTS, NOTICE_STATES, type Notice } from "./notice.ts";
+import { STEP_OUTCOMES, type StepTrace } from "./pipeline/trace.ts";
 import type { ObjectSettings } from "./ports/object-store.ts";
-import { type ScanSummary, UPLOAD_STATES, type UploadRecord, type UploadSpec } from "./upload.ts";
+import {
+  type AfterUpload,
+  type DropSettings,
+  type ScanSummary,
+  UPLOAD_STATES,
+  type UploadRecord,
+  type UploadSpec,
+} from "./upload.ts";
 
 /** What a value of an export is not. Thrown by checks; whoever reads the line knows its number. */
 export class ShapeError extends Error {}
@@ -132,6 +140,11 @@ const objectSettings = shape<ObjectSettings>({
   expectedBucketOwner: optional(text),
 });
 
+const afterUpload: Check<AfterUpload> = (value, place) =>
+  typeof value === "object" && value !== null
+    ? shape<{ readonly moveTo: string }>({ moveTo: named })(value, place)
+    : oneOf(["keep", "delete"])(value, place);
+
 const spec = shape<UploadSpec>({
   sourceFolder: named,
   bucket: named,
@@ -149,6 +162,8 @@ const spec = shape<UploadSpec>({
   priority: whole,
   compare: later(oneOf(["stat", "hash"])),
   onSourceDelete: later(oneOf(["keep", "delete"])),
+  afterUpload: later(afterUpload),
+  drop: later(nullable(shape<DropSettings>({ retention: nullable(count) }))),
   deleteLimit: later(shape<UploadSpec["deleteLimit"]>({ files: count, share: number })),
   rootMarker: later(nullable(text)),
   schedule: later(nullable(numberOrText)),
@@ -156,6 +171,8 @@ const spec = shape<UploadSpec>({
   activeHours: later(nullable(text)),
   bandwidthLimit: later(nullable(count)),
   host: later(nullable(text)),
+  pipeline: later(nullable(text)),
+  keySuffix: later(text),
   object: objectSettings,
 });
 
@@ -190,6 +207,7 @@ const evidence = shape<Evidence>({
   checksum,
   fingerprint: text,
   uploadedAt: time,
+  sourceChecksum: optional(checksum),
 });
 
 const historyEntry = shape<HistoryEntry>({
@@ -197,6 +215,16 @@ const historyEntry = shape<HistoryEntry>({
   what: oneOf(HISTORY_KINDS),
   attempt: count,
   reason: nullable(reason),
+});
+
+const stepTrace = shape<StepTrace>({
+  step: named,
+  startedAt: time,
+  endedAt: time,
+  outcome: oneOf(STEP_OUTCOMES),
+  bytesIn: count,
+  bytesOut: count,
+  message: nullable(text),
 });
 
 /** A file without its upload's id, which stands in the line of the upload. */
@@ -217,6 +245,7 @@ export const fileShape = shape<Omit<FileRecord, "uploadId">>({
   transfer: nullable(transfer),
   evidence: nullable(evidence),
   history: defaulted([], list(historyEntry)),
+  steps: defaulted([], list(stepTrace)),
   createdAt: time,
   updatedAt: time,
 });

@@ -1,3 +1,4 @@
+import { watchedFolder } from "./drop-folders.ts";
 import type { Reason } from "./errors.ts";
 import type { Emit } from "./events.ts";
 import type { FolderWatch, FolderWatcher, WatchEvent } from "./ports/folder-watcher.ts";
@@ -44,7 +45,7 @@ export class LiveWatches {
     if (!watcher || spec.mode !== "watch" || typeof spec.schedule === "string") return void this.leave(id);
     if (this.#watches.has(id)) return;
     const listener = (event: WatchEvent) => this.#heard(id, event);
-    this.#watches.set(id, { watch: watcher.watch(spec.sourceFolder, listener, { patterns: spec }), reason: null });
+    this.#watches.set(id, { watch: watcher.watch(watchedFolder(spec), listener, { patterns: spec }), reason: null });
   }
 
   async leave(uploadId: string): Promise<void> {

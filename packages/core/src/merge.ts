@@ -22,6 +22,8 @@ export interface Belief {
   readonly sameDevice: boolean;
   /** Somebody vouches for the folder. */
   readonly trusted: boolean;
+  /** Whether a file like this may have been taken away by us: then its absence says nothing. Default: none is. */
+  readonly isTakenAway?: (known: FileRecord) => boolean;
 }
 
 /** Whether nothing need be said of a file that is as the ledger has it. Pure. */
@@ -105,6 +107,7 @@ export class Merge {
 
   #notSeen(known: FileRecord, emptied = false): Meeting {
     const left: Meeting = { kind: "left", known };
+    if (this.#belief.isTakenAway?.(known)) return left;
     if (emptied && known.state !== "REMOVED") this.doubt = EMPTIED;
     if (emptied || (this.#unreadable?.endsWith("/") && known.path.startsWith(this.#unreadable))) return left;
     if (this.#belief.sameDevice || this.#belief.trusted) return { kind: "absent", known };

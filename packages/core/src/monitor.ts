@@ -62,6 +62,8 @@ export class Monitor {
   readonly #restsUntil = new Map<string, number>();
   /** Hinted while a scan was under way, which may have passed the place already. */
   readonly #hintedAgain = new Set<string>();
+  /** Uploads that must not be finished before they are scanned. */
+  readonly #owed = new Set<string>();
   readonly #running = new Map<string, Running>();
   readonly #bell = new Wakeup();
   readonly #ended = new AbortController();
@@ -73,7 +75,7 @@ export class Monitor {
     this.#options = options;
     this.#due = new DueList(options.clock, options.interval);
     const { watcher, emit } = options;
-    this.#live = new LiveWatches({ watcher, emit, onHint: (uploadId) => this.#hint(uploadId) });
+    this.#live = new LiveWatches({ watcher, emit, onHint: (uploadId) => this.hint(uploadId) });
   }
 
   start(): void {
@@ -86,8 +88,9 @@ export class Monitor {
     return { alive: this.#isAlive, watched, scanning: this.#running.size, lastScanAt: this.#lastScanAt, intervalMs };
   }
 
+  /** Also when a scan is owed that nobody may finish the upload without. */
   isScanning(uploadId: string): boolean {
-    return this.#running.has(uploadId);
+    return this.#running.has(uploadId) || this.#owed.has(uploadId);
   }
 
   /** Scans the upload soon and, in watch mode, again by its schedule. Of one that is watched already, follows the schedule. */
@@ -107,7 +110,25 @@ export class Monitor {
     if (isAtHome(upload, this.#options.host)) await takeUpAgain(this.#options, upload);
   }
 
+  /** Scans the upload once more, as soon as may be: not before that it is finished. */
+  rescan(upload: UploadRecord): void {
+    if (this.#ended.signal.aborted || isResting(upload) || !isAtHome(upload, this.#options.host)) return;
+    this.#owed.add(upload.id);
+    if (this.#running.has(upload.id)) this.#hintedAgain.add(upload.id);
+    if (!this.#due.has(upload.id)) this.#due.add(upload);
+    this.hint(upload.id);
+  }
+
+  /** Another owner scans it, or has died scanning it: what it does not get done is still owed. */
+  #oweFor(upload: UploadRecord): void {
+    this.#owed.add(upload.id);
+    const again = this.#options.clock.sleep(JOIN_POLL_MS, this.#ended.signal);
+    again.then(() => this.#owed.has(upload.id) && this.rescan(upload)).catch(() => {});
+  }
+
   forget(uploadId: string): void {
+    this.#owed.delete(uploadId);
+    this.#options.intake.forget(uploadId);
     this.#due.remove(uploadId);
     this.#restsUntil.delete(uploadId);
     void this.#live.leave(uploadId);
@@ -118,7 +139,8 @@ export class Monitor {
     return this.#live.status(uploadId);
   }
 
-  #hint(uploadId: string): void {
+  /** Something in the folder is worth a look. */
+  hint(uploadId: string): void {
     if (this.#running.has(uploadId)) {
       this.#hintedAgain.add(uploadId);
       return;
@@ -152,7 +174,7 @@ export class Monitor {
     if (running !== undefined) return running.scanning;
     const scanning = this.#inTurn(uploadId, () => this.#timed(uploadId, request, onSchedule)).finally(() => {
       this.#running.delete(uploadId);
-      if (this.#hintedAgain.delete(uploadId)) this.#hint(uploadId);
+      if (this.#hintedAgain.delete(uploadId)) this.hint(uploadId);
       void this.#afterwards(uploadId);
     });
     this.#running.set(uploadId, { scanning, request });
@@ -169,6 +191,7 @@ export class Monitor {
   async #deviceOf({ id, spec, lastScan }: UploadRecord): Promise<string> {
     if (lastScan) return `device ${lastScan.device}`;
     try {
+      // Of a drop folder, all four are on one device.
       return `device ${(await this.#options.fileSystem.openRoot(spec.sourceFolder)).facts.dev}`;
     } catch {
       // The scan says why.
@@ -228,14 +251,19 @@ export class Monitor {
     if (this.#ended.signal.aborted) return undefined;
     const current = await uploads.applyIfAllowed(uploadId, { type: "start" });
     const rests = isResting(current);
+    const isOwed = this.#owed.delete(uploadId);
     if (rests || current.spec.mode === "once") this.forget(uploadId);
     if (rests) return undefined;
     if (onSchedule && this.#isFresh(current)) return "fresh";
     const upload = await uploads.beginScan(uploadId, owner);
-    if (!upload) return "elsewhere";
+    if (!upload) {
+      if (isOwed) this.#oweFor(current);
+      return "elsewhere";
+    }
     try {
       const scan = await runScan(this.#options, upload, request, this.#ended.signal);
       this.#lastScanAt = scan.finishedAt;
+      this.#lookAgain(uploadId);
       return scan;
     } catch (error) {
       await uploads.endScan(uploadId, owner, null).catch((cause: unknown) => this.#warn(uploadId, cause));
@@ -250,6 +278,14 @@ export class Monitor {
       await uploads.applyIfAllowed(uploadId, { type: "fail", reason: error.reason });
       return undefined;
     }
+  }
+
+  /** What was not quiet in a drop folder has no record, so nobody else waits for it. */
+  #lookAgain(uploadId: string): void {
+    const delay = this.#options.intake.again(uploadId);
+    if (delay === null) return;
+    this.#due.hasten(uploadId, delay);
+    this.#bell.ring();
   }
 
   #isFresh(upload: UploadRecord): boolean {

@@ -7,10 +7,12 @@ import { partCount, partRange } from "./parts.ts";
 import type { ListedPart, ObjectAddress } from "./ports/object-store.ts";
 import {
   checkUntouched,
+  damaged,
   evidenceOf,
   type FileTask,
   readExactly,
   type Source,
+  sourceBytes,
   type TransferContext,
 } from "./transfer.ts";
 import { confirmByHead, findOurs, settleDoubt } from "./verify.ts";
@@ -55,7 +57,8 @@ async function resume(task: FileTask, source: Source): Promise<Progressing | Evi
   const { transfer } = task.file;
   if (!transfer) return undefined;
   const same = withoutDevice(transfer.fingerprint) === withoutDevice(source.facts.fingerprint);
-  const fits = same && transfer.key === task.file.key;
+  // What a pipeline makes of the same bytes may be something else each time: parts fit only the very same output.
+  const fits = same && transfer.key === task.file.key && transfer.token === source.token;
   if (!fits || transfer.multipartId === null) {
     await abandonTransfer(task);
     return undefined;
@@ -93,7 +96,7 @@ async function compareParts(
   const finished = new Map<number, FinishedPart>();
   for (const part of recorded) {
     const there = unrecorded.get(part.partNumber);
-    const { length } = partRange(source.facts.size, transfer.partSize, part.partNumber);
+    const { length } = partRange(source.size, transfer.partSize, part.partNumber);
     const same = there?.etag === part.etag && there.size === length && part.size === length;
     if (!same || (there.checksum !== undefined && there.checksum !== part.checksum)) continue;
     finished.set(part.partNumber, part);
@@ -101,7 +104,7 @@ async function compareParts(
   }
   let finishedBytes = 0;
   for (const part of finished.values()) finishedBytes += part.size;
-  task.advance(finishedBytes, 0);
+  task.advance(sourceBytes(source, finishedBytes), 0);
   return { transfer, multipartId, finished, finishedBytes, unrecorded };
 }
 
@@ -175,7 +178,7 @@ export async function abortTransfer(
 /** Several lanes take part after part. When one fails, or a drain is asked for, the others finish the part they have. */
 async function sendMissingParts(task: FileTask, source: Source, progressing: Progressing): Promise<void> {
   const { finished, transfer } = progressing;
-  const count = partCount(source.facts.size, transfer.partSize);
+  const count = partCount(source.size, transfer.partSize);
   let next = 1;
   let failing = false;
   const lane = async () => {
@@ -205,7 +208,7 @@ async function sendPart(
   progressing: Progressing,
   partNumber: number,
 ): Promise<FinishedPart> {
-  const { start, length } = partRange(source.facts.size, progressing.transfer.partSize, partNumber);
+  const { start, length } = partRange(source.size, progressing.transfer.partSize, partNumber);
   const loan = await task.borrowToSend(length);
   try {
     const checksum = await readExactly(source, task.file.path, loan.bytes, start);
@@ -221,8 +224,9 @@ async function sendPart(
     const part: FinishedPart = { partNumber, size: length, etag: receipt.etag, checksum };
     await task.apply({ type: "parts" }, [part]);
     progressing.finishedBytes += length;
-    if (known) task.advance(progressing.finishedBytes, 0);
-    else task.advance(progressing.finishedBytes, length, { partNumber, partSize: length, partMs });
+    const done = sourceBytes(source, progressing.finishedBytes);
+    if (known) task.advance(done, 0);
+    else task.advance(done, length, { partNumber, partSize: length, partMs });
     return part;
   } finally {
     loan.release();
@@ -234,10 +238,14 @@ async function complete(task: FileTask, source: Source, progressing: Progressing
   const parts = [...finished.values()].sort((a, b) => a.partNumber - b.partNumber);
   const checksum = wholeChecksum(source, transfer.partSize, parts);
   if (!checksum) throw new Error(`Parts of ${task.file.path} are missing before completion.`);
+  if (source.made && checksum !== source.made.checksum) {
+    await abandonTransfer(task);
+    throw damaged(task.file.path);
+  }
   // Writes nothing new: proves that the file is still ours before the object becomes visible.
   await task.apply({ type: "parts" });
   task.stop.abort.throwIfAborted();
-  const request = { ...task.address, multipartId, parts, size: source.facts.size, checksum, condition: task.condition };
+  const request = { ...task.address, multipartId, parts, size: source.size, checksum, condition: task.condition };
   try {
     await task.context.objects.completeMultipart(request).catch(async (failure: unknown) => {
       await settleDoubt(task, source, checksum, failure);
@@ -257,7 +265,7 @@ async function complete(task: FileTask, source: Source, progressing: Progressing
 
 /** CRC32 of the whole object from those of its parts; undefined when a part is missing. */
 function wholeChecksum(source: Source, partSize: number, parts: readonly FinishedPart[]): Checksum | undefined {
-  if (partSize === 0 || parts.length !== partCount(source.facts.size, partSize)) return undefined;
+  if (partSize === 0 || parts.length !== partCount(source.size, partSize)) return undefined;
   let whole = 0;
   for (const part of parts) whole = combineCrc32(whole, parseCrc32(part.checksum), part.size);
   return formatCrc32(whole);

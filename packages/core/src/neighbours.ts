@@ -1,4 +1,4 @@
-import { compileKeyTemplate } from "./keys.ts";
+import { keyTemplateOf } from "./keys.ts";
 import type { FileLedger } from "./ports/state-store.ts";
 import type { UploadRecord } from "./upload.ts";
 
@@ -8,14 +8,15 @@ import type { UploadRecord } from "./upload.ts";
  * @param uploads all there are
  */
 export async function neighboursOf(
-  { id, spec }: Pick<UploadRecord, "id" | "spec">,
+  upload: Pick<UploadRecord, "id" | "spec">,
   uploads: AsyncIterable<UploadRecord>,
 ): Promise<string[]> {
-  const own = compileKeyTemplate(spec.keyTemplate, id);
+  const { id, spec } = upload;
+  const own = keyTemplateOf(upload);
   const neighbours = own.injective ? [] : [id];
   for await (const other of uploads) {
     if (other.id === id || other.spec.bucket !== spec.bucket) continue;
-    const { prefix } = compileKeyTemplate(other.spec.keyTemplate, other.id);
+    const { prefix } = keyTemplateOf(other);
     if (prefix.startsWith(own.prefix) || own.prefix.startsWith(prefix)) neighbours.push(other.id);
   }
   return neighbours;

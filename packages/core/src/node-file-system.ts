@@ -3,7 +3,9 @@ import { constants } from "node:fs";
 import { resolve, sep } from "node:path";
 import { SourceError } from "./errors.ts";
 import { FolderCalls, type FsAnswer, type FsCall, type FsSteps, sourceError, toFacts } from "./folder-calls.ts";
+import { NodeFolderChanges } from "./node-folder-changes.ts";
 import type { FileFacts, FileSystem, FolderEntry, OpenFile, SourceRoot, WalkOrder } from "./ports/file-system.ts";
+import type { ChangeResult, FilePlace, FolderChanges, FolderRoot } from "./ports/folder-changes.ts";
 import { leadsTo } from "./real-path.ts";
 import type { Snapshot } from "./snapshot-batch.ts";
 import { Snapshots } from "./snapshots.ts";
@@ -15,12 +17,14 @@ import type { ScanEntry } from "./tree-walk.ts";
 export type FsLike = Pick<typeof nodeFs, "promises" | "constants">;
 
 /** The machine's file system. */
-export class NodeFileSystem implements FileSystem {
+export class NodeFileSystem implements FileSystem, FolderChanges {
   readonly #fs: FsLike;
+  readonly #changes: NodeFolderChanges;
 
   /** @param fs another implementation of `node:fs`, such as memfs; default: the real one */
   constructor(fs: FsLike = nodeFs) {
     this.#fs = fs;
+    this.#changes = new NodeFolderChanges(fs);
   }
 
   async openRoot(path: string): Promise<SourceRoot> {
@@ -38,6 +42,22 @@ export class NodeFileSystem implements FileSystem {
 
   async realPath(path: string): Promise<string> {
     return await leadsTo(this.#fs.promises, path);
+  }
+
+  async makeFolder(root: FolderRoot, path: string): Promise<void> {
+    await this.#changes.makeFolder(root, path);
+  }
+
+  async moveFile(from: FilePlace, to: FilePlace, fingerprint: string): Promise<ChangeResult> {
+    return await this.#changes.moveFile(from, to, fingerprint);
+  }
+
+  async removeFile(file: FilePlace, fingerprint: string): Promise<ChangeResult> {
+    return await this.#changes.removeFile(file, fingerprint);
+  }
+
+  async removeEmptyFolders(root: FolderRoot, path: string): Promise<void> {
+    await this.#changes.removeEmptyFolders(root, path);
   }
 }
 

@@ -3,10 +3,12 @@ import type { FileEvent, UploadEvent } from "./events.ts";
 
 /** What may be kept for a subscriber. */
 export const NOTICE_EVENTS = ["upload:completed", "upload:failed", "file:failed"] as const;
+/** The events that are kept as notices for subscribers. */
 export type NoticeEvent = (typeof NOTICE_EVENTS)[number];
 
 /** `DUE`: to be delivered · `DEAD`: given up, and kept for somebody to look at. What has been delivered is gone. */
 export const NOTICE_STATES = ["DUE", "DEAD"] as const;
+/** The state of a notice. */
 export type NoticeState = (typeof NOTICE_STATES)[number];
 
 /** What an upload or file event says; of a file, with its reason. */
@@ -37,6 +39,7 @@ export interface Notice {
   readonly updatedAt: number;
 }
 
+/** What may happen to a notice; see `NOTICE_TRANSITIONS`. */
 export type NoticeAction =
   /** A delivery begins. Nobody else begins one before `nextAttemptAt`. */
   | { readonly type: "take"; readonly nextAttemptAt: number }

@@ -1,11 +1,13 @@
 import { isAbsolute, resolve } from "node:path";
 import { activeHoursProblem } from "./active-hours.ts";
+import { afterUploadOption, checkAfterUpload, dropOption } from "./after-upload.ts";
 import { InputError } from "./errors.ts";
 import { compileKeyTemplate } from "./keys.ts";
 import { compilePatterns } from "./patterns.ts";
+import { NO_PIPELINES, type Pipelines } from "./pipeline/pipelines.ts";
 import type { ObjectSettings } from "./ports/object-store.ts";
 import { scheduleProblem } from "./schedule.ts";
-import type { UploadMode, UploadSpec } from "./upload.ts";
+import type { AfterUpload, DropSettings, UploadMode, UploadSpec } from "./upload.ts";
 
 /** What to upload, from where, to where, and how. Only the first two are required. */
 export interface RegisterOptions {
@@ -41,6 +43,17 @@ export interface RegisterOptions {
   /** `delete` removes the object of a file that is gone from the folder, within `deleteLimit`. Default: `keep`. */
   readonly onSourceDelete?: "keep" | "delete";
   /**
+   * The source file, once the bucket is proven to hold it: `keep` (default), `delete`, or moved into another folder of the
+   * same disk, which must exist. Never a file that has changed since it was sent. Not with `onSourceDelete: "delete"` or
+   * `symlinks: "follow"`.
+   */
+  readonly afterUpload?: AfterUpload;
+  /**
+   * The source folder is a drop folder: files put into its folder incoming/ are moved to working/, sent, and moved to done/
+   * or failed/. `retention`: after so many milliseconds files in done/ are deleted; default: never. Default of all: null.
+   */
+  readonly drop?: Partial<DropSettings> | null;
+  /**
    * One scan deletes at most `files` objects (default 1,000) and, from ten on, at most this `share` of all (0 … 1, default
    * 0.5); beyond either it deletes none and warns.
    */
@@ -60,9 +73,11 @@ export interface RegisterOptions {
   readonly bandwidthLimit?: number;
   /**
    * Binds the upload to the services with this name (their option `host`): for folders on a host's own disks when several
-   * hosts share a ledger. Default: any host scans and sends, so every host must see the same folder.
+   * hosts share a ledger. Default: any host scans and sends, so every host must see the same folder; with `drop`, this one.
    */
   readonly host?: string;
+  /** Name of a pipeline of the service: every file is checked, and perhaps transformed, before it is sent. Default: none. */
+  readonly pipeline?: string;
   /** How the objects are stored. */
   readonly object?: ObjectSettings;
 }
@@ -87,6 +102,8 @@ const KNOWN = new Set([
   "priority",
   "compare",
   "onSourceDelete",
+  "afterUpload",
+  "drop",
   "deleteLimit",
   "rootMarker",
   "schedule",
@@ -94,6 +111,7 @@ const KNOWN = new Set([
   "activeHours",
   "bandwidthLimit",
   "host",
+  "pipeline",
   "object",
 ]);
 const OBJECT_TEXTS = [
@@ -115,9 +133,10 @@ const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 /**
  * Checks the options and fills in the defaults; touches nothing.
  * @param id of the upload, given or made
- * @throws InputError `INVALID_OPTION`, `INVALID_PATTERN`, `PATTERN_TOO_EXPENSIVE`, `INVALID_KEY_TEMPLATE`
+ * @param pipelines those of the service
+ * @throws InputError `INVALID_OPTION`, `INVALID_PATTERN`, `PATTERN_TOO_EXPENSIVE`, `INVALID_KEY_TEMPLATE`, `PIPELINE_UNKNOWN`
  */
-export function toSpec(options: RegisterOptions, id: string): UploadSpec {
+export function toSpec(options: RegisterOptions, id: string, pipelines: Pipelines = NO_PIPELINES): UploadSpec {
   for (const name of Object.keys(options)) {
     if (!KNOWN.has(name))
       throw new InputError(
@@ -143,6 +162,8 @@ export function toSpec(options: RegisterOptions, id: string): UploadSpec {
     priority: wholeNumber("priority", options.priority ?? 0),
     compare: oneOf("compare", options.compare, ["stat", "hash"]),
     onSourceDelete: oneOf("onSourceDelete", options.onSourceDelete, ["keep", "delete"]),
+    afterUpload: afterUploadOption(options.afterUpload),
+    drop: dropOption(options.drop),
     deleteLimit: deleteLimit(options.deleteLimit),
     rootMarker: rootMarker(options.rootMarker),
     schedule: scheduleOption(options.schedule),
@@ -150,10 +171,13 @@ export function toSpec(options: RegisterOptions, id: string): UploadSpec {
     activeHours: activeHoursOption(options.activeHours),
     bandwidthLimit: bandwidthOption(options.bandwidthLimit),
     host: options.host === undefined ? null : text("host", options.host),
+    ...pipelines.settings(options.pipeline === undefined ? null : text("pipeline", options.pipeline)),
     object: objectSettings(options.object),
   };
+  checkAfterUpload(spec);
   compilePatterns(spec);
   compileKeyTemplate(spec.keyTemplate, id);
+  pipelines.refuse(spec);
   return spec;
 }
 

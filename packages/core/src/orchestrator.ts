@@ -15,7 +15,7 @@ import type { FileSystem } from "./ports/file-system.ts";
 import type { StateStore } from "./ports/state-store.ts";
 import { backoff } from "./retry.ts";
 import type { TransferContext } from "./transfer.ts";
-import { isAtHome, type UploadRecord } from "./upload.ts";
+import type { UploadRecord } from "./upload.ts";
 import type { Uploads } from "./uploads.ts";
 import { Wakeup } from "./wakeup.ts";
 import type { AttemptResult, Worker } from "./worker.ts";
@@ -29,8 +29,8 @@ export interface OrchestratorOptions {
   readonly random: Random;
   /** Name under which files are claimed. */
   readonly owner: string;
-  /** For uploads that are bound to one. */
-  readonly host: string;
+  /** Whether the upload's files can be worked on here. */
+  readonly mayWork: (upload: UploadRecord) => boolean;
   /** Files in flight at once, but for those that only wait for their upload's bandwidth, or for a source that hangs. */
   readonly concurrency: number;
   readonly bandwidth: Bandwidth;
@@ -104,7 +104,7 @@ export class Orchestrator {
   /** The upload has, or may have, work: takes it on, or looks again. Only IN_PROGRESS uploads have lanes. */
   admit(upload: UploadRecord): void {
     if (upload.state !== "IN_PROGRESS" || this.#ended.signal.aborted) return;
-    if (!isAtHome(upload, this.#options.host)) return;
+    if (!this.#options.mayWork(upload)) return;
     const lane = this.#lanes.get(upload.id);
     if (lane) this.#lanes.follow(lane, upload);
     else this.#lanes.add(this.#newLane(upload));

@@ -1,7 +1,7 @@
 import { ObjectStoreError, reasonOf } from "./errors.ts";
 import { emitWarning } from "./events.ts";
 import type { FileRecord } from "./file.ts";
-import { compileKeyTemplate, type KeyTemplate } from "./keys.ts";
+import { type KeyTemplate, keyTemplateOf } from "./keys.ts";
 import type { ListedMultipart } from "./ports/object-store.ts";
 import type { TransferContext } from "./transfer.ts";
 import type { UploadRecord } from "./upload.ts";
@@ -55,8 +55,8 @@ export class OrphanSweeper {
 
   async #sweep(upload: UploadRecord): Promise<void> {
     const { objects, clock } = this.#context;
-    const { bucket, object, keyTemplate } = upload.spec;
-    const template = compileKeyTemplate(keyTemplate, upload.id);
+    const { bucket, object } = upload.spec;
+    const template = keyTemplateOf(upload);
     const place = { bucket, expectedBucketOwner: object.expectedBucketOwner };
     for await (const found of objects.listMultiparts({ ...place, prefix: template.prefix })) {
       if (clock.now() - found.initiatedAt < this.#minAge) continue;

@@ -26,6 +26,11 @@ export function sortPaths(names: string[]): string[] {
   return names.some((name) => SURROGATE.test(name)) ? names.sort(comparePaths) : names.sort();
 }
 
+/** Of a relative path, the folder that holds it; "" at the top. */
+export function parentPath(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
+}
+
 export function joinPath(folder: string, name: string): string {
-  return folder === "" ? name : `${folder}/${name}`;
+  return folder === "" || name === "" ? folder + name : `${folder}/${name}`;
 }

@@ -1,4 +1,5 @@
 import pLimit from "p-limit";
+import { takenAway } from "./after-upload.ts";
 import { Assessor, disbelief } from "./assess.ts";
 import { guardDeletes } from "./delete-guard.ts";
 import type { Reason } from "./errors.ts";
@@ -15,7 +16,7 @@ import type { StateStore } from "./ports/state-store.ts";
 import type { ScanRequest } from "./scan-run.ts";
 import { scan } from "./scanner.ts";
 import { stabilityPolicy } from "./stability.ts";
-import { tokenOf } from "./transfer.ts";
+import { isTokenOf } from "./transfer.ts";
 import type { UploadRecord } from "./upload.ts";
 import type { Uploads } from "./uploads.ts";
 
@@ -87,7 +88,11 @@ export class PlanPass {
     this.#target = target;
     const device = String(root.facts.dev);
     const knownDevice = upload.lastScan?.device ?? device;
-    this.#belief = { sameDevice: knownDevice === device, trusted: options.trustFolder ?? false };
+    this.#belief = {
+      sameDevice: knownDevice === device,
+      trusted: options.trustFolder ?? false,
+      isTakenAway: takenAway(upload.spec),
+    };
     const stability = stabilityPolicy(upload.spec, stabilityThreshold);
     this.#assessor = new Assessor({ upload, clock, stability });
     this.#keys = new PlannedKeys(state, upload.id);
@@ -172,7 +177,7 @@ export class PlanPass {
     const address = { bucket, key: file.key, expectedBucketOwner: object.expectedBucketOwner, signal };
     const found = await this.#context.objects.headObject(address);
     // These very bytes, sent by us and never recorded: a worker knows them again.
-    return found && found.token !== tokenOf(file, fingerprint) ? onTakenKey(item, overwrite) : item;
+    return found && !isTokenOf(found.token, file, fingerprint) ? onTakenKey(item, overwrite) : item;
   }
 
   /** HEAD of an object cannot tell a missing bucket from a missing object. */

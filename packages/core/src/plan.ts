@@ -1,5 +1,7 @@
+import { InputError } from "./errors.ts";
 import type { PlanItem } from "./forecast.ts";
 import type { RegisterOptions } from "./options.ts";
+import type { Pipelines } from "./pipeline/pipelines.ts";
 import { type PassContext, type PassOptions, PlanPass, type PlanTotals } from "./plan-pass.ts";
 import type { FileSystem } from "./ports/file-system.ts";
 import { refuseCancelled, refuseElsewhere } from "./refusals.ts";
@@ -26,6 +28,7 @@ export interface Plan extends AsyncIterable<PlanItem> {
 export interface PlanContext extends PassContext {
   readonly fileSystem: FileSystem;
   readonly host: string;
+  readonly pipelines: Pipelines;
   /** Aborts when the service is stopped for good. */
   readonly cut: AbortSignal;
   /** @throws ServiceError `SERVICE_STOPPED` */
@@ -51,10 +54,13 @@ export async function planUpload(
 
 /** Checks the options as `register` does, with a ledger and a bucket that only pretend. */
 async function asIfRegistered(context: PlanContext, options: RegisterOptions): Promise<UploadRecord> {
-  const { state, fileSystem, clock, host } = context;
+  // Its folders are only made by the registration.
+  if (options.drop)
+    throw new InputError("INVALID_OPTION", "A drop folder can be planned by its id, once it is registered.");
+  const { state, fileSystem, clock, host, pipelines } = context;
   const ledger = { getUpload: (id: string) => state.getUpload(id), insertUpload: () => Promise.resolve(true) };
   const bucket = { checkBucket: () => Promise.resolve() };
-  const pretended = { state: ledger, objects: bucket, fileSystem, clock, host, onTrouble: () => {} };
+  const pretended = { state: ledger, objects: bucket, fileSystem, clock, host, pipelines, onTrouble: () => {} };
   return (await registerUpload(pretended, options, undefined)).upload;
 }
 

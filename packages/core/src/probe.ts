@@ -41,6 +41,7 @@ export interface ServiceHealth extends ServiceStatus {
   readonly buckets: readonly (PartHealth & { readonly bucket: string })[];
 }
 
+/** Settings of `UploadService.probe`. */
 export interface ProbeOptions {
   readonly signal?: AbortSignal;
   /** How long the ledger, and then the buckets, may take to answer, in milliseconds. Default 5,000. */

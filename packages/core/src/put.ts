@@ -1,6 +1,6 @@
 import { ObjectStoreError } from "./errors.ts";
 import type { Evidence } from "./file.ts";
-import { checkUntouched, evidenceOf, type FileTask, readExactly, type Source } from "./transfer.ts";
+import { checkUntouched, damaged, evidenceOf, type FileTask, readExactly, type Source } from "./transfer.ts";
 import { confirmByHead, findOurs, settleDoubt } from "./verify.ts";
 
 /**
@@ -10,9 +10,10 @@ import { confirmByHead, findOurs, settleDoubt } from "./verify.ts";
  */
 export async function putFile(task: FileTask, source: Source): Promise<Evidence> {
   const { context, file, stop } = task;
-  const loan = await task.borrowToSend(source.facts.size);
+  const loan = await task.borrowToSend(source.size);
   try {
     const checksum = await readExactly(source, file.path, loan.bytes, 0);
+    if (source.made && checksum !== source.made.checksum) throw damaged(file.path);
     await checkUntouched(source, file.path);
     const arrived = file.attempts > 1 ? await findOurs(task, source, checksum) : undefined;
     if (arrived) return evidenceOf(task, source, arrived, checksum);
@@ -31,7 +32,7 @@ export async function putFile(task: FileTask, source: Source): Promise<Evidence>
       .catch((failure: unknown) => settleDoubt(task, source, checksum, failure));
     if (receipt.checksum !== undefined && receipt.checksum !== checksum) throw misread(task);
     const verified = receipt.checksum === checksum ? receipt : await confirmByHead(task, source, checksum);
-    task.advance(source.facts.size, source.facts.size);
+    task.advance(source.facts.size, source.size);
     return evidenceOf(
       task,
       source,

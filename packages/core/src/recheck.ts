@@ -19,7 +19,7 @@ export async function sameAsUploaded(
 ): Promise<Evidence | undefined> {
   const { evidence, key } = task.file;
   if (!evidence || !isCompared(evidence, key, source.facts, compare)) return undefined;
-  if ((await checksumOf(task, source)) !== evidence.checksum) return undefined;
+  if ((await checksumOf(task, source)) !== (evidence.sourceChecksum ?? evidence.checksum)) return undefined;
   await checkUntouched(source, task.file.path);
   return (await stillStands(task, evidence)) ? { ...evidence, fingerprint: source.facts.fingerprint } : undefined;
 }

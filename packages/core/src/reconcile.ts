@@ -1,8 +1,9 @@
+import { fateOf } from "./after-upload.ts";
 import { Assessor, type AssessorOptions, EMPTIED, keyTaken } from "./assess.ts";
 import type { Presence, Sighting } from "./decide.ts";
 import type { Reason } from "./errors.ts";
 import { type Emit, emitFile, emitWarning, fileEvent } from "./events.ts";
-import { type FileAction, type FileRecord, reduceFile } from "./file.ts";
+import { type FileAction, type FileRecord, reduceFile, type SourceFacts } from "./file.ts";
 import { KnownFiles } from "./known-files.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Belief, type Found, type IsUnchanged, type Meeting, Merge } from "./merge.ts";
@@ -20,6 +21,11 @@ export interface ReconcileOptions extends AssessorOptions, Belief {
    * is open, then it gets its files. Dying in between must not leave files in an upload that counts as finished.
    */
   readonly onWork: () => Promise<void>;
+  /**
+   * Called for each file that is there, and has left its place according to its record: after what this scan made of it is
+   * durable. Default: no file ever leaves.
+   */
+  readonly onOverstaying?: (path: string, facts: SourceFacts) => Promise<void>;
 }
 
 type Counts = Omit<ScanSummary, "startedAt" | "finishedAt" | "device" | "doubt">;
@@ -46,6 +52,7 @@ class Reconciliation {
   readonly #merge: Merge;
   #pending: { change: FileChange; action: FileAction | null }[] = [];
   #newKeys = new Set<string>();
+  #overstaying: { readonly path: string; readonly facts: SourceFacts }[] = [];
   readonly #counts = { added: 0, changed: 0, removed: 0, skipped: 0, unstable: 0 };
   #work = false;
 
@@ -59,6 +66,7 @@ class Reconciliation {
     for await (const meetings of this.#merge.meetings(batches)) {
       for (const meeting of meetings) await this.#meet(meeting);
       await this.#flush();
+      await this.#clear();
       // Nothing more will be believed, and a disk may stay unmounted for many scans.
       if (this.#merge.doubt === EMPTIED) break;
     }
@@ -68,22 +76,32 @@ class Reconciliation {
 
   /** What is waited for until it is quiet has to be counted. */
   readonly #isUnchanged: IsUnchanged = (known, entry) =>
-    !isUnstable(known) && this.#assessor.isAdmitted(known, entry.facts) && !this.#assessor.action(known, entry);
+    !isUnstable(known) &&
+    !this.#leaves(known) &&
+    this.#assessor.isAdmitted(known, entry.facts) &&
+    !this.#assessor.action(known, entry);
 
   async #meet(meeting: Meeting): Promise<void> {
     switch (meeting.kind) {
       case "left":
         return;
       case "absent":
-        return await this.#act(meeting.known, { kind: "absent" });
+        await this.#act(meeting.known, { kind: "absent" });
+        return;
       case "unreadable":
         return emitWarning(this.#options.emit, meeting.reason, this.#options.upload.id);
       case "found": {
         const { known, found } = meeting;
         const admitted = await this.#admit(known, found);
-        return known ? await this.#act(known, admitted) : await this.#add(found.path, admitted);
+        const after = known ? await this.#act(known, admitted) : await this.#add(found.path, admitted);
+        if (found.kind === "file" && this.#leaves(after)) this.#overstaying.push(found);
+        return;
       }
     }
+  }
+
+  #leaves(file: FileRecord): boolean {
+    return this.#options.onOverstaying !== undefined && fateOf(this.#options.upload.spec, file) !== "stays";
   }
 
   /** Applies what only the upload knows: its filters, and the key the file would get. */
@@ -108,20 +126,22 @@ class Reconciliation {
     return undefined;
   }
 
-  async #add(path: string, sighting: Presence): Promise<void> {
+  async #add(path: string, sighting: Presence): Promise<FileRecord> {
     const after = this.#assessor.firstRecord(path, sighting);
     const skipped = sighting.kind === "skipped";
     if (skipped) this.#counts.skipped++;
     else this.#counts.added++;
     if (after.unstableSince !== null) this.#counts.unstable++;
     await this.#write({ change: { before: null, after }, action: null }, !skipped);
+    return after;
   }
 
-  async #act(known: FileRecord, sighting: Sighting): Promise<void> {
+  /** @returns the record as it is then */
+  async #act(known: FileRecord, sighting: Sighting): Promise<FileRecord> {
     const action = this.#assessor.action(known, sighting);
     if (!action) {
       if (isUnstable(known)) this.#counts.unstable++;
-      return;
+      return known;
     }
     if (action.type === "changed") this.#counts.changed++;
     if (action.type === "remove") this.#counts.removed++;
@@ -130,6 +150,7 @@ class Reconciliation {
     if (after.unstableSince !== null) this.#unstable(known, after, after.unstableSince);
     const change = { before: known, after };
     await this.#write({ change, action }, action.type === "changed" || action.type === "requeue");
+    return after;
   }
 
   /** Says it once, when a file has not been quiet for long: somebody may have to look. */
@@ -138,6 +159,13 @@ class Reconciliation {
     if (before.updatedAt - since >= REPORT_UNSTABLE_MS || after.updatedAt - since < REPORT_UNSTABLE_MS) return;
     const message = `${after.path} has been changing since ${new Date(since).toISOString()} and was never quiet.`;
     this.#options.emit("file:unstable", () => ({ ...fileEvent(after), reason: { code: "SOURCE_UNSTABLE", message } }));
+  }
+
+  async #clear(): Promise<void> {
+    const { onOverstaying } = this.#options;
+    const overstaying = this.#overstaying;
+    this.#overstaying = [];
+    for (const { path, facts } of overstaying) await onOverstaying?.(path, facts);
   }
 
   async #write(item: { change: FileChange; action: FileAction | null }, work: boolean): Promise<void> {

@@ -1,12 +1,14 @@
 import { isDeepStrictEqual } from "node:util";
+import { prepareDisposal } from "./drop-folders.ts";
 import { InputError, ObjectStoreError, UploadError } from "./errors.ts";
 import { type RegisterOptions, toSpec } from "./options.ts";
+import { NO_PIPELINES, type Pipelines } from "./pipeline/pipelines.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { FileSystem } from "./ports/file-system.ts";
 import type { ObjectStore } from "./ports/object-store.ts";
 import type { UploadLedger } from "./ports/state-store.ts";
 import { newId } from "./random.ts";
-import { openSource } from "./source.ts";
+import { openBase } from "./source.ts";
 import { isAtHome, newUpload, type UploadRecord, type UploadSpec } from "./upload.ts";
 
 export interface RegistrationContext {
@@ -16,6 +18,7 @@ export interface RegistrationContext {
   readonly clock: Clock;
   /** This machine, for uploads that are bound to one. */
   readonly host: string;
+  readonly pipelines: Pipelines;
   readonly onTrouble: (error: unknown) => void;
 }
 
@@ -32,18 +35,23 @@ export async function registerUpload(
   if (typeof options !== "object" || options === null)
     throw new InputError("INVALID_OPTION", "register() takes an object of options.");
   const id = options.id ?? newId();
-  const spec = toSpec(options, id);
+  const spec = toSpec(atHost(options, context.host), id, context.pipelines);
   const existing = await context.state.getUpload(id);
   if (existing) return { upload: sameSettings(existing, spec), isNew: false };
   const upload = newUpload(id, spec, context.clock.now());
   // A folder of another host can only be looked at there; its first scan says what is wrong with it.
-  if (isAtHome(upload, context.host)) await openSource(context.fileSystem, spec);
+  if (isAtHome(upload, context.host)) await prepare(context.fileSystem, spec);
   await checkBucket(context, spec, signal);
   signal?.throwIfAborted();
   if (await context.state.insertUpload(upload)) return { upload, isNew: true };
   // Somebody else was faster with the same id.
   const other = await context.state.getUpload(id);
   return { upload: sameSettings(other ?? upload, spec), isNew: false };
+}
+
+/** Looks at everything on the disk that the upload needs, and makes the folders of a drop folder. */
+async function prepare(fileSystem: FileSystem, spec: UploadSpec): Promise<void> {
+  await prepareDisposal(fileSystem, spec, await openBase(fileSystem, spec));
 }
 
 /** @throws UploadError `UPLOAD_EXISTS` */
@@ -55,7 +63,15 @@ function sameSettings(existing: UploadRecord, spec: UploadSpec): UploadRecord {
 
 /** What cannot be adjusted: an adjusted upload is still the one that its host registers at every start. */
 function fixed({ priority, schedule, activeHours, bandwidthLimit, ...rest }: UploadSpec) {
-  return rest;
+  // Records that are older than these settings lack them.
+  return { ...DISPOSES_NOTHING, ...NO_PIPELINES.settings(null), ...rest };
+}
+
+const DISPOSES_NOTHING = { afterUpload: "keep", drop: null } as const;
+
+/** A drop folder's renames only work on one machine: unless told, on this one. */
+function atHost(options: RegisterOptions, host: string): RegisterOptions {
+  return options.drop && options.host === undefined ? { ...options, host } : options;
 }
 
 async function checkBucket(

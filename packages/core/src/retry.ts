@@ -1,7 +1,16 @@
-import { InputError, type ObjectErrorKind, ObjectStoreError, SourceError } from "./errors.ts";
+import {
+  BucketlineError,
+  InputError,
+  type ObjectErrorKind,
+  ObjectStoreError,
+  SourceError,
+  StepError,
+} from "./errors.ts";
+import { Crowded } from "./pipeline/room.ts";
 import type { Random } from "./ports/clock.ts";
 import type { UploadMode } from "./upload.ts";
 
+/** How often a file is tried, and how long it waits in between. */
 export interface RetryPolicy {
   /** Transfers begun for one file before it is FAILED. Each makes up to three requests per operation. */
   readonly attempts: number;
@@ -27,7 +36,8 @@ export function backoff(attempt: number, policy: Pick<RetryPolicy, "baseMs" | "c
  * What follows from a failed attempt.
  * `retry` the file later (`burnt`: it counts as an attempt) · `hold` the whole upload for a while; nothing counts ·
  * `denied`: this file, or all of them; the others will tell · `failFile` for good · `failUpload`: no file could succeed ·
- * `remove`: the source is gone · `skip`: not ours to send.
+ * `remove`: the source is gone · `skip`: not ours to send · `reject`: its pipeline refuses the file until it changes ·
+ * `wait`: something that the file needs is not to be had at the moment; nothing counts.
  */
 export type Verdict =
   | { readonly type: "retry"; readonly burnt: boolean }
@@ -36,7 +46,9 @@ export type Verdict =
   | { readonly type: "failFile" }
   | { readonly type: "failUpload" }
   | { readonly type: "remove" }
-  | { readonly type: "skip" };
+  | { readonly type: "skip" }
+  | { readonly type: "reject" }
+  | { readonly type: "wait" };
 
 /**
  * | kind                                                   | verdict                       |
@@ -68,7 +80,33 @@ export function judge(error: unknown, mode: UploadMode): Verdict {
   if (error instanceof ObjectStoreError) return VERDICT_OF_KIND[error.kind];
   if (error instanceof SourceError) return judgeSource(error, mode);
   if (error instanceof InputError) return { type: "failFile" };
+  if (error instanceof BucketlineError) return judgePipeline(error);
   return { type: "retry", burnt: true };
+}
+
+/**
+ * | code                                   | verdict                                      |
+ * |----------------------------------------|----------------------------------------------|
+ * | FILE_REJECTED                          | reject                                       |
+ * | STEP_UNAVAILABLE                       | wait                                         |
+ * | SPOOL_FULL                             | wait; fail the file if it alone is too large |
+ * | SPOOL_NOT_WRITABLE, PIPELINE_UNKNOWN   | hold                                         |
+ * | STEP_FAILED, and anything else         | retry, burnt                                 |
+ */
+function judgePipeline(error: BucketlineError): Verdict {
+  switch (error.code) {
+    case "FILE_REJECTED":
+      return { type: "reject" };
+    case "STEP_UNAVAILABLE":
+      return { type: "wait" };
+    case "SPOOL_FULL":
+      return error instanceof StepError && !(error instanceof Crowded) ? { type: "failFile" } : { type: "wait" };
+    case "SPOOL_NOT_WRITABLE":
+    case "PIPELINE_UNKNOWN":
+      return { type: "hold" };
+    default:
+      return { type: "retry", burnt: true };
+  }
 }
 
 function judgeSource(error: SourceError, mode: UploadMode): Verdict {

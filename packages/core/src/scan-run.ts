@@ -1,6 +1,9 @@
+import { disposes, takenAway } from "./after-upload.ts";
 import type { Deletions } from "./deletions.ts";
+import type { Disposal } from "./disposal.ts";
 import type { Reason } from "./errors.ts";
 import { type Emit, emitWarning } from "./events.ts";
+import type { Intake } from "./intake.ts";
 import type { Ledger } from "./ledger.ts";
 import { compilePatterns } from "./patterns.ts";
 import type { Clock } from "./ports/clock.ts";
@@ -25,6 +28,8 @@ export interface ScanContext {
   readonly stabilityThreshold: number;
   readonly requeueFailedAfter: number;
   readonly deletions: Deletions;
+  readonly disposal: Disposal;
+  readonly intake: Intake;
   /** Who scans, for others to see. */
   readonly owner: string;
   /** The upload has, or may have, work. */
@@ -52,6 +57,7 @@ export async function runScan(
 ): Promise<ScanSummary> {
   const { uploads, clock, emit, owner } = context;
   const startedAt = clock.now();
+  if (upload.spec.drop) await context.intake.takeIn(upload, signal);
   const root = await openSource(context.fileSystem, upload.spec);
   const device = String(root.facts.dev);
   const knownDevice = upload.lastScan?.device ?? device;
@@ -60,14 +66,22 @@ export async function runScan(
     followLinks: upload.spec.symlinks === "follow",
     signal,
   });
-  const belief = { sameDevice: knownDevice === device, trusted: request.trustFolder ?? false };
+  const belief = {
+    sameDevice: knownDevice === device,
+    trusted: request.trustFolder ?? false,
+    isTakenAway: takenAway(upload.spec),
+  };
   const { work, doubt, ...counts } = await reconcile(entries, {
     ...context,
     ...belief,
     upload,
     stability: stabilityPolicy(upload.spec, context.stabilityThreshold),
     onWork: () => takeUp(context, upload.id, true),
+    ...(disposes(upload.spec) && {
+      onOverstaying: (path, facts) => context.disposal.settleFound(upload, path, facts),
+    }),
   });
+  if (upload.spec.drop) await context.intake.expire(upload, signal);
   if (doubt) emitWarning(emit, doubt, upload.id);
   const summary: ScanSummary = {
     startedAt,

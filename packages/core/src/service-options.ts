@@ -8,12 +8,15 @@ import { InputError } from "./errors.ts";
 import type { ServiceLimits } from "./limits.ts";
 import { NodeFileSystem } from "./node-file-system.ts";
 import { NodeFolderWatcher } from "./node-folder-watcher.ts";
+import { NodeSpoolFolder } from "./node-spool-folder.ts";
 import { activeHoursOption, bandwidthOption, wholeNumber } from "./options.ts";
 import { DEFAULT_CHUNK_SIZE } from "./parts.ts";
+import { type PipelineDefinition, Pipelines } from "./pipeline/pipelines.ts";
 import type { Clock, Random } from "./ports/clock.ts";
 import type { FileSystem } from "./ports/file-system.ts";
 import type { FolderWatcher } from "./ports/folder-watcher.ts";
 import type { ObjectStore } from "./ports/object-store.ts";
+import type { SpoolFolder } from "./ports/spool-folder.ts";
 import type { StateStore } from "./ports/state-store.ts";
 import { newId, systemRandom } from "./random.ts";
 import { DEFAULT_RETRY, type RetryPolicy } from "./retry.ts";
@@ -48,6 +51,16 @@ export interface ServiceOptions {
   readonly partConcurrency?: number;
   /** Files up to this go in one request, larger ones in parts of this. Default 5 MiB. */
   readonly chunkSize?: number;
+  /**
+   * Pipelines by name, for uploads to choose from: steps in their order, checks before transforms. What transforms make is
+   * spooled on disk until it has arrived; `spool: false` streams it, and starts over after every failure.
+   */
+  readonly pipelines?: Readonly<Record<string, PipelineDefinition>>;
+  /**
+   * Where transformed files wait until they have arrived: a folder on a disk of this machine that several services may share
+   * (default: one below the system's folder for temporary files), and how many bytes may lie there (default 16 GiB).
+   */
+  readonly spool?: SpoolOptions;
   /** Bound on the memory of all bodies together. Default 128 MiB. */
   readonly memoryLimit?: number;
   readonly retry?: Partial<RetryPolicy>;
@@ -73,8 +86,10 @@ export interface ServiceOptions {
 }
 
 export type ResolvedOptions = Required<
-  Omit<ServiceOptions, "retry" | "watcher" | "allowedRoots" | keyof ServiceLimits>
+  Omit<ServiceOptions, "retry" | "watcher" | "allowedRoots" | "pipelines" | "spool" | keyof ServiceLimits>
 > & {
+  readonly pipelines: Pipelines;
+  readonly spool: { readonly folder: SpoolFolder; readonly maxBytes: number };
   /** Absolute; null: no confinement. */
   readonly allowedRoots: readonly string[] | null;
   readonly activeHours: string | null;
@@ -82,6 +97,15 @@ export type ResolvedOptions = Required<
   readonly retry: RetryPolicy;
   readonly watcher: FolderWatcher | undefined;
 };
+
+export interface SpoolOptions {
+  /** A path, or where files wait in a world without disks. */
+  readonly folder?: string | SpoolFolder;
+  /** Bytes. */
+  readonly maxBytes?: number;
+}
+
+const DEFAULT_SPOOL_BYTES = 16 * 1024 ** 3;
 
 const NUMBERS = {
   concurrency: [5, 1],
@@ -116,6 +140,7 @@ export function resolveOptions(options: ServiceOptions): ResolvedOptions {
     // Unique per run: a restart must not be taken for its dead predecessor, whose files it has to rescue.
     owner: options.owner === undefined ? newId() : `${options.owner}#${newId()}`,
     host: hostName(options.host),
+    ...pipelineSide(options),
     concurrency: number("concurrency"),
     activeHours: activeHoursOption(options.activeHours),
     bandwidthLimit: bandwidthOption(options.bandwidthLimit),
@@ -147,6 +172,21 @@ function sourceSide(
     fileSystem: withinRoots(fileSystem, confinement.roots),
     watcher: watcher && watchWithin(watcher, confinement, clock),
     allowedRoots: confinement.roots,
+  };
+}
+
+/** @throws InputError `INVALID_PIPELINE`, `INVALID_OPTION` */
+function pipelineSide(options: ServiceOptions): Pick<ResolvedOptions, "pipelines" | "spool"> {
+  const { folder, maxBytes = DEFAULT_SPOOL_BYTES } = options.spool ?? {};
+  const isPath = typeof folder === "string" && folder !== "" && !folder.includes("\0");
+  if (folder !== undefined && !isPath && typeof folder !== "object")
+    throw new InputError("INVALID_OPTION", "Option spool.folder must be a path.");
+  return {
+    pipelines: new Pipelines(options.pipelines ?? {}),
+    spool: {
+      folder: typeof folder === "object" ? folder : new NodeSpoolFolder({ host: hostName(options.host), folder }),
+      maxBytes: wholeNumber("spool.maxBytes", maxBytes, 1),
+    },
   };
 }
 

@@ -1,15 +1,24 @@
+import { openDropFolder } from "./drop-folders.ts";
 import { SourceError } from "./errors.ts";
 import type { FileSystem, SourceRoot } from "./ports/file-system.ts";
 import type { UploadSpec } from "./upload.ts";
+
+type Place = Pick<UploadSpec, "sourceFolder" | "rootMarker">;
+
+/**
+ * Opens the folder from which an upload's files are sent: its source folder, or working/ of a drop folder.
+ * @throws SourceError as `openBase`
+ */
+export async function openSource(fileSystem: FileSystem, spec: Place & Pick<UploadSpec, "drop">): Promise<SourceRoot> {
+  const base = await openBase(fileSystem, spec);
+  return spec.drop ? await openDropFolder(fileSystem, base, "working") : base;
+}
 
 /**
  * Opens an upload's source folder, if it is the one: an empty mount point has no marker.
  * @throws SourceError as `FileSystem.openRoot` · `SOURCE_DOUBTFUL` without its marker
  */
-export async function openSource(
-  fileSystem: FileSystem,
-  { sourceFolder, rootMarker }: Pick<UploadSpec, "sourceFolder" | "rootMarker">,
-): Promise<SourceRoot> {
+export async function openBase(fileSystem: FileSystem, { sourceFolder, rootMarker }: Place): Promise<SourceRoot> {
   const root = await fileSystem.openRoot(sourceFolder);
   if (!(await hasMarker(root, rootMarker))) {
     const message = `The source folder ${root.path} lacks its marker, a file ${rootMarker}. Is its disk mounted?`;

@@ -7,14 +7,17 @@ export interface StabilityPolicy {
   readonly threshold: number;
   /** After so long without a quiet moment it is tried all the same; null: never. */
   readonly maxUnstableAge: number | null;
+  /** It was quiet when it was taken in, which moved its change time: only its modification counts. */
+  readonly isTakenIn?: boolean;
 }
 
 /** A watched folder is written by others, so its files must be quiet first; `once` takes them as they are. */
 export function stabilityPolicy(
-  spec: Pick<UploadSpec, "mode" | "maxUnstableAge">,
+  spec: Pick<UploadSpec, "mode" | "maxUnstableAge"> & Partial<Pick<UploadSpec, "drop">>,
   stabilityThreshold: number,
 ): StabilityPolicy {
-  return { threshold: spec.mode === "watch" ? stabilityThreshold : 0, maxUnstableAge: spec.maxUnstableAge };
+  const threshold = spec.mode === "watch" ? stabilityThreshold : 0;
+  return { threshold, maxUnstableAge: spec.maxUnstableAge, ...(spec.drop && { isTakenIn: true }) };
 }
 
 /**
@@ -26,9 +29,11 @@ export function quietDelay(
   facts: SourceFacts,
   unstableSince: number | null,
   now: number,
-  { threshold, maxUnstableAge }: StabilityPolicy,
+  { threshold, maxUnstableAge, isTakenIn = false }: StabilityPolicy,
 ): number {
   if (maxUnstableAge !== null && unstableSince !== null && now - unstableSince >= maxUnstableAge) return 0;
+  // What lies in the future was so when it was taken in.
+  if (isTakenIn) return now < Number(facts.mtimeNs / 1_000_000n) ? 0 : remaining(facts.mtimeNs, now, threshold);
   return Math.max(remaining(facts.mtimeNs, now, threshold), remaining(changeTime(facts), now, threshold));
 }
 

@@ -1,11 +1,14 @@
 import type { Reason } from "./errors.ts";
-import type { FileRecord, FinishedPart } from "./file.ts";
+import { type FileRecord, type FinishedPart, NEVER } from "./file.ts";
 import type { HistoryEntry } from "./history.ts";
+import type { StepTrace } from "./pipeline/trace.ts";
 
 /** Something in the life of a file. Times in milliseconds since 1970. Plain JSON. */
 export type TimelineEntry =
   | { readonly what: "discovered"; readonly at: number }
   | HistoryEntry
+  /** A step of the file's pipeline, when it ended. */
+  | ({ readonly what: "step"; readonly at: number } & StepTrace)
   /** The transfer under way, or left behind, with the parts that the store has acknowledged of it. */
   | { readonly what: "begun"; readonly at: number; readonly parts: number; readonly bytes: number }
   /** The object that stands in the bucket. */
@@ -41,6 +44,8 @@ function* pastOf(file: FileRecord, parts: readonly FinishedPart[]): Generator<Pa
     const { uploadedAt, key, size, etag } = evidence;
     yield { what: "uploaded", at: uploadedAt, key, size, etag };
   }
+  // Before what came of it.
+  for (const trace of file.steps) yield { what: "step", at: trace.endedAt, ...trace };
   yield* file.history;
   if (transfer) {
     const bytes = parts.reduce((sum, { size }) => sum + size, 0);
@@ -51,6 +56,6 @@ function* pastOf(file: FileRecord, parts: readonly FinishedPart[]): Generator<Pa
 }
 
 function nextOf({ state, nextAttemptAt }: FileRecord): TimelineEntry[] {
-  if (state !== "PENDING" && state !== "FAILED") return [];
+  if (state !== "PENDING" && (state !== "FAILED" || nextAttemptAt >= NEVER)) return [];
   return [{ what: "next", at: nextAttemptAt > 0 ? nextAttemptAt : null }];
 }

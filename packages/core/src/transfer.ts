@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { BufferPool, Loan } from "./buffers.ts";
 import { type Checksum, crc32Of, formatCrc32 } from "./checksum.ts";
-import { SourceError } from "./errors.ts";
+import { BucketlineError, SourceError } from "./errors.ts";
 import { type Emit, emitFile, fileEvent, type SentPart } from "./events.ts";
 import {
   type Evidence,
@@ -14,6 +14,7 @@ import {
   withoutDevice,
 } from "./file.ts";
 import type { Ledger } from "./ledger.ts";
+import type { StepTrace } from "./pipeline/trace.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { OpenFile } from "./ports/file-system.ts";
 import type { ObjectSettings, ObjectStore, WriteCondition } from "./ports/object-store.ts";
@@ -65,11 +66,12 @@ export interface StopSignals {
 export class FileTask {
   readonly context: TransferContext;
   readonly bucket: string;
-  readonly settings: ObjectSettings;
   readonly condition: WriteCondition | undefined;
   readonly stop: StopSignals;
   readonly pace: Pace;
   #file: FileRecord;
+  #settings: ObjectSettings;
+  #traces: StepTrace[] = [];
 
   constructor(
     file: FileRecord,
@@ -84,7 +86,7 @@ export class FileTask {
     this.#file = file;
     this.context = context;
     this.bucket = target.bucket;
-    this.settings = target.settings;
+    this.#settings = target.settings;
     this.condition = target.condition;
     this.stop = stop;
     this.pace = pace;
@@ -94,11 +96,26 @@ export class FileTask {
     return this.#file;
   }
 
+  /** How the object is stored. */
+  get settings(): ObjectSettings {
+    return this.#settings;
+  }
+
+  /** A pipeline changes how the object is stored. */
+  setSettings(settings: ObjectSettings): void {
+    this.#settings = settings;
+  }
+
+  /** Recorded with the next change. */
+  trace(trace: StepTrace): void {
+    this.#traces.push(trace);
+  }
+
   get address() {
     return {
       bucket: this.bucket,
       key: this.#file.key,
-      expectedBucketOwner: this.settings.expectedBucketOwner,
+      expectedBucketOwner: this.#settings.expectedBucketOwner,
       signal: this.stop.abort,
     };
   }
@@ -109,8 +126,9 @@ export class FileTask {
    */
   async apply(action: FileAction, parts?: readonly FinishedPart[]): Promise<void> {
     const before = this.#file;
-    const after = reduceFile(before, action, this.context.clock.now());
+    const after = reduceFile(before, action, this.context.clock.now(), this.#traces);
     this.#file = after;
+    this.#traces = [];
     await this.context.ledger.commit(parts ? { before, after, parts } : { before, after });
     emitFile(this.context.emit, action, after);
   }
@@ -163,22 +181,50 @@ export interface Source {
   readonly facts: SourceFacts;
   /** Names these bytes of this file of this upload; the same again after a crash. */
   readonly token: string;
+  /** Bytes to send: the file's own, or what its pipeline has made of them. */
+  readonly size: number;
+  /** Reads what is to be sent, as `OpenFile.read`. */
+  read(target: Uint8Array, position: number): Promise<number>;
+  /** Null: the file's own bytes are sent. */
+  readonly made: Made | null;
+}
+
+/** What is known of the output of a pipeline before it is sent. */
+export interface Made {
+  /** Of the output. */
+  readonly checksum: Checksum;
+  /** Of the file's own bytes. */
+  readonly sourceChecksum: Checksum;
 }
 
 export async function pinSource(handle: OpenFile, file: FileRecord): Promise<Source> {
   const facts = sourceFacts(await handle.stat());
-  return { handle, facts, token: tokenOf(file, facts.fingerprint) };
+  const { size, fingerprint } = facts;
+  const read: Source["read"] = (target, position) => handle.read(target, position);
+  return { handle, facts, token: tokenOf(file, fingerprint), size, read, made: null };
 }
 
 /** The token of the write of these bytes: of a file of an upload, when its fingerprint was this. */
-export function tokenOf({ uploadId, path }: FileRecord, fingerprint: string): string {
+function tokenOf({ uploadId, path }: FileRecord, fingerprint: string): string {
   const identity = JSON.stringify([uploadId, path, withoutDevice(fingerprint)]);
   return createHash("sha256").update(identity).digest("hex").slice(0, 32);
 }
 
+/** Whether it is the token of a write of these bytes, or of what a pipeline has made of them. */
+export function isTokenOf(token: string | undefined, file: FileRecord, fingerprint: string): boolean {
+  const own = tokenOf(file, fingerprint);
+  return token === own || (token?.startsWith(`${own}-`) ?? false);
+}
+
+/** How many of the file's own bytes so many sent ones stand for. */
+export function sourceBytes(source: Source, sent: number): number {
+  return source.made === null ? sent : Math.floor((sent / Math.max(source.size, 1)) * source.facts.size);
+}
+
 /**
- * Reads exactly the bytes that the pinned file has there.
- * @throws SourceError `SOURCE_CHANGED` when it is shorter by now
+ * Reads exactly the bytes that are to be sent from there.
+ * @throws SourceError `SOURCE_CHANGED` when the pinned file is shorter by now · BucketlineError `INTEGRITY` when the spooled
+ *   output of its pipeline is
  */
 export async function readExactly(
   source: Source,
@@ -186,8 +232,8 @@ export async function readExactly(
   target: Uint8Array,
   position: number,
 ): Promise<Checksum> {
-  const read = await source.handle.read(target, position);
-  if (read < target.length) throw changed(path);
+  const read = await source.read(target, position);
+  if (read < target.length) throw source.made === null ? changed(path) : damaged(path);
   return formatCrc32(crc32Of(target));
 }
 
@@ -199,6 +245,11 @@ export async function readExactly(
 export async function checkUntouched(source: Source, path: string): Promise<void> {
   const now = sourceFacts(await source.handle.stat());
   if (now.fingerprint !== source.facts.fingerprint) throw changed(path);
+}
+
+/** The output of a pipeline is not any more what it was when it was made. */
+export function damaged(path: string): BucketlineError {
+  return new BucketlineError("INTEGRITY", `The spooled output of ${path} was damaged on disk. It is made anew.`);
 }
 
 function changed(path: string): SourceError {
@@ -216,11 +267,12 @@ export function evidenceOf(
 ): Evidence {
   return {
     key: task.file.key,
-    size: source.facts.size,
+    size: source.size,
     etag: written.etag,
     versionId: written.versionId ?? null,
     checksum,
     fingerprint: source.facts.fingerprint,
     uploadedAt: task.context.clock.now(),
+    ...(source.made && { sourceChecksum: source.made.sourceChecksum }),
   };
 }

@@ -1,7 +1,9 @@
 import { BucketlineError, type Reason } from "./errors.ts";
 import type { ObjectSettings } from "./ports/object-store.ts";
 
+/** Every state that an upload can be in. */
 export const UPLOAD_STATES = ["PENDING", "IN_PROGRESS", "COMPLETED", "FAILED", "PAUSED", "CANCELLED"] as const;
+/** The state of an upload. */
 export type UploadState = (typeof UPLOAD_STATES)[number];
 
 /** What an upload is, with every default filled in. Plain JSON, and never a secret. */
@@ -30,6 +32,10 @@ export interface UploadSpec {
   readonly compare: "stat" | "hash";
   /** What becomes of the object of a file that is gone from the folder. */
   readonly onSourceDelete: "keep" | "delete";
+  /** What becomes of the source file once the bucket holds it. */
+  readonly afterUpload: AfterUpload;
+  /** Not null: the source folder has the folders incoming, working, done and failed, and files pass through them. */
+  readonly drop: DropSettings | null;
   /** One scan deletes no more objects than this; from ten on, no more than this share of all. Else none, with a warning. */
   readonly deleteLimit: { readonly files: number; readonly share: number };
   /** A file, relative to the source folder, without which the folder counts as missing; null: none. */
@@ -44,7 +50,20 @@ export interface UploadSpec {
   readonly bandwidthLimit: number | null;
   /** The only host whose services scan and send; null: every host sees the same folder, and any may. */
   readonly host: string | null;
+  /** The pipeline of the service that every file goes through; null: none. */
+  readonly pipeline: string | null;
+  /** What the pipeline appended to every key when the upload was registered, such as `.gz`. */
+  readonly keySuffix: string;
   readonly object: ObjectSettings;
+}
+
+/** `moveTo`: an absolute folder, in which the relative path is kept. */
+export type AfterUpload = "keep" | "delete" | { readonly moveTo: string };
+
+/** How a drop folder is kept. */
+export interface DropSettings {
+  /** Files in done/ are deleted so many milliseconds after they were moved there; null: never. */
+  readonly retention: number | null;
 }
 
 /** What may be changed while an upload runs. */
@@ -74,6 +93,7 @@ export interface ScanSummary {
   readonly doubt: Reason | null;
 }
 
+/** One upload: a row of the ledger. */
 export interface UploadRecord {
   readonly id: string;
   readonly spec: UploadSpec;
@@ -94,6 +114,7 @@ export interface UploadRecord {
   readonly finishedAt: number | null;
 }
 
+/** What may happen to an upload; see `UPLOAD_TRANSITIONS`. */
 export type UploadAction =
   | { readonly type: "start" }
   | { readonly type: "adjust"; readonly settings: Partial<AdjustableSettings> }
@@ -161,6 +182,7 @@ export function reduceUpload(upload: UploadRecord, action: UploadAction, now: nu
   };
 }
 
+/** The record of an upload at its registration, PENDING. `now` in milliseconds since 1970. */
 export function newUpload(id: string, spec: UploadSpec, now: number): UploadRecord {
   return {
     id,

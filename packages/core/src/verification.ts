@@ -3,11 +3,11 @@ import type { Reason } from "./errors.ts";
 import { emitFile } from "./events.ts";
 import { type Evidence, FILE_STATES, type FileRecord, reduceFile } from "./file.ts";
 import { InFlight } from "./in-flight.ts";
-import { compileKeyTemplate, type KeyTemplate } from "./keys.ts";
+import { type KeyTemplate, keyTemplateOf } from "./keys.ts";
 import { knownFiles } from "./known-files.ts";
 import { comparePaths } from "./paths.ts";
 import type { ListedObject, ObjectFacts } from "./ports/object-store.ts";
-import { type TransferContext, tokenOf } from "./transfer.ts";
+import { isTokenOf, type TransferContext } from "./transfer.ts";
 import type { UploadRecord } from "./upload.ts";
 
 /** What is, or should be, under a key. */
@@ -48,6 +48,7 @@ export interface VerificationReport {
   readonly requeued: number;
 }
 
+/** Settings of `UploadService.verify`. */
 export interface VerifyOptions {
   /** Asks for every object by itself, and so compares its CRC32 too. Default false. */
   readonly deep?: boolean | undefined;
@@ -97,7 +98,7 @@ class Verification {
 
   constructor(options: VerificationOptions) {
     this.#options = options;
-    this.#template = compileKeyTemplate(options.upload.spec.keyTemplate, options.upload.id);
+    this.#template = keyTemplateOf(options.upload);
     this.#inFlight = new InFlight(HEADS_AT_ONCE, options.signal);
   }
 
@@ -205,7 +206,7 @@ class Verification {
     if (object.checksum !== undefined) return object.checksum === evidence.checksum;
     if (isRecorded(evidence, object)) return true;
     const { checksums } = this.#options.context.objects.capabilities;
-    return !checksums && object.token === tokenOf(file, evidence.fingerprint);
+    return !checksums && isTokenOf(object.token, file, evidence.fingerprint);
   }
 
   /** Whether the ledger still says what the bucket disproves; repairing, it then no longer does. */

@@ -9,7 +9,7 @@ import type { FileTask, Source } from "./transfer.ts";
  */
 function isOurs(task: FileTask, object: ObjectFacts, source: Source, checksum: Checksum): boolean {
   const proven = object.checksum === checksum || (!task.context.objects.capabilities.checksums && !object.checksum);
-  return object.token === source.token && object.size === source.facts.size && proven;
+  return object.token === source.token && object.size === source.size && proven;
 }
 
 /**
@@ -60,7 +60,7 @@ export async function confirmByHead(task: FileTask, source: Source, checksum: Ch
   const object = await task.context.objects.headObject(task.address);
   if (object && isOurs(task, object, source, checksum)) return object;
   const facts = { operation: "headObject", bucket: task.bucket, key: task.file.key } as const;
-  if (object?.token === source.token && object.size === source.facts.size && object.checksum === undefined) {
+  if (object?.token === source.token && object.size === source.size && object.checksum === undefined) {
     const advice = 'the store keeps no CRC32 of the whole object, so nothing proves it. Use checksums: "none".';
     throw new ObjectStoreError({ ...facts, kind: "unsupported" }, advice);
   }

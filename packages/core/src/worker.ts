@@ -1,9 +1,11 @@
 import { contentType } from "./content-type.ts";
+import type { Disposal } from "./disposal.ts";
 import { BucketlineError, ObjectStoreError, type Reason, reasonOf } from "./errors.ts";
-import type { Evidence, FileRecord } from "./file.ts";
+import { type Evidence, type FileRecord, NEVER } from "./file.ts";
 import { filterReason } from "./filters.ts";
 import { abandonTransfer, sendInParts } from "./multipart.ts";
 import { planPartSize } from "./parts.ts";
+import type { Passage } from "./pipeline/passage.ts";
 import type { Random } from "./ports/clock.ts";
 import type { SourceRoot } from "./ports/file-system.ts";
 import { putFile } from "./put.ts";
@@ -15,11 +17,13 @@ import type { UploadRecord } from "./upload.ts";
 
 export interface WorkerOptions {
   readonly context: TransferContext;
+  readonly passage: Passage;
   readonly random: Random;
   readonly retry: RetryPolicy;
   /** Milliseconds. */
   readonly stabilityThreshold: number;
   readonly requeueFailedAfter: number;
+  readonly disposal: Disposal;
 }
 
 /**
@@ -91,7 +95,7 @@ export class Worker {
   }
 
   async run(file: FileRecord, scope: AttemptScope): Promise<AttemptResult> {
-    const { context } = this.#options;
+    const { context, passage } = this.#options;
     const { spec } = scope.upload;
     const settings = { ...spec.object, contentType: spec.object.contentType ?? contentType(file.path) };
     const condition = spec.overwrite === "never" ? ({ ifNoneMatch: "*" } as const) : undefined;
@@ -104,10 +108,16 @@ export class Worker {
       await this.#attempt(task, scope.upload, root, (evidence) => {
         wrote = evidence;
       });
+      await this.#options.disposal.settle(scope.upload, task.file);
       return { type: "done" };
     } catch (failure) {
-      return await this.#settle(task, scope, failure).catch((error: unknown) => ifLost(error, wrote));
+      const result = await this.#settle(task, scope, failure).catch((error: unknown) => ifLost(error, wrote));
+      // Of any other the record may not be in the ledger.
+      if (result.type === "done" || result.type === "failed")
+        await this.#options.disposal.settle(scope.upload, task.file);
+      return result;
     } finally {
+      await passage.left(task);
       context.progress.leave(task.file);
     }
   }
@@ -118,16 +128,14 @@ export class Worker {
     root: AttemptRoot,
     onWritten: (evidence: Evidence) => void,
   ): Promise<void> {
-    const { context } = this.#options;
     const handle = await root.open(task.file.path, { follow: upload.spec.symlinks === "follow" });
     try {
       const source = await pinSource(handle, task.file);
       this.#checkWanted(task, upload, source);
       const unchanged = await sameAsUploaded(task, source, upload.spec.compare);
-      const partSize = planPartSize(source.facts.size, context.chunkSize, context.objects.capabilities);
-      if (task.file.transfer && (unchanged || partSize === null)) await abandonTransfer(task);
+      if (task.file.transfer && unchanged) await abandonTransfer(task);
       const evidence =
-        unchanged ?? (partSize === null ? await putFile(task, source) : await sendInParts(task, source, partSize));
+        unchanged ?? (await this.#options.passage.send(task, source, upload.spec, (made) => send(task, made)));
       if (!unchanged) onWritten(evidence);
       task.records();
       await task.apply({ type: "uploaded", evidence, facts: source.facts });
@@ -194,7 +202,12 @@ export class Worker {
       case "skip":
         return await this.#leave(task, { type: "skip", reason });
       case "failFile":
-        return await this.#giveUp(task, reason);
+        // Where failed files are put aside, they wait for somebody to look at them.
+        return await this.#giveUp(task, reason, scope.upload.spec.drop ? NEVER : undefined);
+      case "reject":
+        return await this.#giveUp(task, reason, NEVER);
+      case "wait":
+        return await this.#wait(task, reason);
     }
   }
 
@@ -213,13 +226,24 @@ export class Worker {
     return { type: "retry" };
   }
 
+  /** The longer it lasts, the longer it waits; no other file is held up. */
+  async #wait(task: FileTask, reason: Reason): Promise<AttemptResult> {
+    const { retry, random } = this.#options;
+    const nextAttemptAt = this.#in(backoff(timesInVain(task.file, reason) + 1, retry, random));
+    await task.apply({ type: "retry", reason, nextAttemptAt, burnt: false });
+    return { type: "retry" };
+  }
+
   async #hold(task: FileTask, reason: Reason): Promise<AttemptResult> {
     await task.apply({ type: "release", burnt: false });
     return { type: "hold", reason };
   }
 
-  async #giveUp(task: FileTask, reason: Reason): Promise<AttemptResult> {
-    const nextAttemptAt = this.#in(this.#options.requeueFailedAfter);
+  async #giveUp(
+    task: FileTask,
+    reason: Reason,
+    nextAttemptAt = this.#in(this.#options.requeueFailedAfter),
+  ): Promise<AttemptResult> {
     const result = await this.#leave(task, { type: "fail", reason, nextAttemptAt });
     return result.type === "done" ? { type: "failed" } : result;
   }
@@ -240,6 +264,21 @@ export class Worker {
   #in(ms: number): number {
     return this.#options.context.clock.now() + ms;
   }
+}
+
+/** Sends the file, or what its pipeline has made of it. */
+async function send(task: FileTask, source: Source): Promise<Evidence> {
+  const { chunkSize, objects } = task.context;
+  const partSize = planPartSize(source.size, chunkSize, objects.capabilities);
+  if (partSize !== null) return await sendInParts(task, source, partSize);
+  await abandonTransfer(task);
+  return await putFile(task, source);
+}
+
+/** How often in a row it has met the same already, as far as its history goes. */
+function timesInVain({ history }: FileRecord, { code }: Reason): number {
+  const other = history.findLastIndex(({ what, reason }) => what !== "retry" || reason?.code !== code);
+  return history.length - 1 - other;
 }
 
 /** A store that asks to slow down is given more time than one that fails. */

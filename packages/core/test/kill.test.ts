@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { IN_FLIGHT_BYTES, stored, uploadToTheEnd, uploadWithKills } from "./kill/kills.ts";
 import { readLedger, readOutcome } from "./kill/outcome.ts";
 import { readSendings } from "./kill/sendings.ts";
+import { killTransforms } from "./kill/transform-kills.ts";
 import { Trial } from "./kill/trial.ts";
 
 const SPEC = { smallFiles: 400, bigBytes: 60 * 1024 * 1024 + 12_345 };
@@ -35,6 +36,11 @@ describe("an uploader process that is killed", { timeout: TIMEOUT_MS }, () => {
     expect(await uploadWithKills(trial, 5)).toBe(5);
     await expectWhole(trial);
     expectNoWaste(trial, 5);
+  });
+
+  test("makes one whole output of every file that is compressed and encrypted on its way", async () => {
+    const { line, good } = await killTransforms(6, 3, { smallFiles: 40, bigBytes: 24 * 1024 * 1024 });
+    expect(good, line).toBe(true);
   });
 
   test("survives SIGKILLs before it has sent anything, and during recovery", async () => {

@@ -32,6 +32,8 @@ test("defaults", () => {
     priority: 0,
     compare: "stat",
     onSourceDelete: "keep",
+    afterUpload: "keep",
+    drop: null,
     deleteLimit: { files: 1_000, share: 0.5 },
     rootMarker: null,
     schedule: null,
@@ -39,6 +41,8 @@ test("defaults", () => {
     activeHours: null,
     bandwidthLimit: null,
     host: null,
+    pipeline: null,
+    keySuffix: "",
     object: {},
   });
 });

@@ -6,7 +6,7 @@ import {
   SimpleSpanProcessor,
 } from "@opentelemetry/sdk-trace-base";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { ObjectStoreError, type RegisterOptions } from "../src/index.ts";
+import { defineStep, ObjectStoreError, type RegisterOptions } from "../src/index.ts";
 import { type TraceOptions, traceUploads } from "../src/tracing/index.ts";
 import { BUCKET, type Process, SOURCE, World } from "./support/bed.ts";
 
@@ -86,6 +86,28 @@ describe("spans", () => {
       expect(ms(part.startTime)).toBeGreaterThanOrEqual(ms(file?.startTime ?? [0, 0]));
       expect(ms(part.endTime)).toBeLessThanOrEqual(ms(file?.endTime ?? [0, 0]));
     }
+  });
+
+  test("of the steps of its pipeline lie in the attempt", async () => {
+    world.write("a", "x");
+    const refuses = defineStep({ name: "refuses", check: async () => ({ accepted: false, message: "no good" }) });
+    const passes = defineStep({ name: "passes", check: async () => ({ accepted: true }) });
+    process = world.boot({ pipelines: { p: [passes, refuses] } });
+    begin();
+    await process.service.start();
+    await register({ pipeline: "p" });
+    await world.until(process.service.finished("u").catch(() => {}));
+    const [file] = ended("bucketline.file");
+    expect(outcomes("bucketline.step")).toEqual(["passed", "rejected"]);
+    for (const step of ended("bucketline.step")) expect(isInside(step, file)).toBe(true);
+    const [, refused] = ended("bucketline.step");
+    expect(refused?.status).toEqual({ code: SpanStatusCode.ERROR, message: "no good" });
+    expect(refused?.attributes).toMatchObject({
+      "bucketline.step.name": "refuses",
+      "bucketline.step.bytes_in": 0,
+      "bucketline.error.code": "FILE_REJECTED",
+    });
+    expect(outcomes("bucketline.file")).toEqual(["failed"]);
   });
 
   test("of each attempt, with the error that ended it", async () => {

@@ -39,6 +39,7 @@ export const HTTP_ERRORS = {
   TOO_MANY_STREAMS: [503, "As many event streams as allowed are open. Close one, or raise events.maxStreams."],
 } as const satisfies Record<string, readonly [status: number, remedy: string]>;
 
+/** Codes of problem documents that are the API's own; those of the core come besides. */
 export type HttpErrorCode = keyof typeof HTTP_ERRORS;
 
 /** What is wrong with one field of a request. */
@@ -86,6 +87,7 @@ const BY_STATUS: Readonly<Record<number, readonly ErrorCode[]>> = {
   412: ["UPLOAD_CHANGED"],
   422: [
     "INVALID_OPTION",
+    "PIPELINE_UNKNOWN",
     "INVALID_PATTERN",
     "PATTERN_TOO_EXPENSIVE",
     "INVALID_KEY_TEMPLATE",
@@ -99,6 +101,7 @@ const BY_STATUS: Readonly<Record<number, readonly ErrorCode[]>> = {
     "SOURCE_NAME_NOT_UTF8",
     "SOURCE_CHANGED",
     "SOURCE_DOUBTFUL",
+    "SOURCE_NOT_DISPOSED",
     "FILE_TOO_LARGE",
     "BUCKET_NOT_FOUND",
   ],

@@ -71,6 +71,7 @@ export interface WebhookOptions {
   readonly concurrency?: number;
 }
 
+/** How event streams are served. */
 export interface EventOptions {
   /** Events kept for clients that come back, in all. Default 10,000. */
   readonly buffer?: number;
@@ -99,6 +100,7 @@ export interface TracingOptions {
   readonly uploads?: boolean;
 }
 
+/** What /metrics shows. */
 export interface MetricsOptions {
   /** Uploads that have series of their own; the others are in the sums. Default 100. */
   readonly uploads?: number;

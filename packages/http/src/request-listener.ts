@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type AppOptions, makeApp } from "./app.ts";
 
+/** The API and the dashboard as a function for `node:http`. */
 export interface BucketlineListener {
   /**
    * Answers one request, whatever it asks for: whoever calls it decides which requests those are. Takes them as Node.js has them, from

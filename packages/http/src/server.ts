@@ -12,6 +12,7 @@ export interface ServerOptions extends AppOptions {
   readonly closeTimeout?: number;
 }
 
+/** A server that listens. */
 export interface BucketlineServer {
   /** Where it answers, with the prefix if there is one, such as `http://127.0.0.1:8080/uploads`. */
   readonly url: string;

@@ -13,6 +13,7 @@ export function timeView(ms: number): string {
   return new Date(Math.min(Math.max(ms, EARLIEST), LATEST)).toISOString();
 }
 
+/** An upload as the API shows it. */
 export function uploadView(upload: Upload): UploadView {
   const { progress, spec, state } = upload;
   const { sourceFolder, bucket, ...settings } = spec;
@@ -42,6 +43,7 @@ export function uploadView(upload: Upload): UploadView {
   };
 }
 
+/** How a scan went, as the API shows it. */
 export function scanView({ device, startedAt, finishedAt, ...counts }: ScanSummary): ScanView {
   return { started_at: timeView(startedAt), finished_at: timeView(finishedAt), ...counts };
 }
@@ -57,6 +59,7 @@ export function pathOfFileId(id: string): string | undefined {
   return path !== "" && fileIdOf(path) === id ? path : undefined;
 }
 
+/** A file as the API shows it. */
 export function fileView(file: FileRecord): FileView {
   const { evidence, transfer } = file;
   return {
@@ -79,6 +82,7 @@ export function fileView(file: FileRecord): FileView {
   };
 }
 
+/** An entry of a file's timeline as the API shows it. */
 export function timelineView(entry: TimelineEntry): TimelineEntryView {
   const { at, what } = entry;
   return {
@@ -93,14 +97,17 @@ export function timelineView(entry: TimelineEntry): TimelineEntryView {
   };
 }
 
+/** What would become of one file, as the API shows it. */
 export function planItemView({ notBefore, ...item }: PlanItem): PlanItemView {
   return { ...item, not_before: notBefore === null ? null : timeView(notBefore) };
 }
 
+/** The sums of a plan, as the API shows them. */
 export function planTotalsView({ actions, complete, doubt, deletesHeld }: PlanTotals): PlanTotalsView {
   return { actions, complete, doubt, deletes_held: deletesHeld };
 }
 
+/** What a verification has found, as the API shows it. */
 export function findingView(finding: Finding): FindingView {
   return { ...finding };
 }

@@ -5,6 +5,7 @@ import { Names } from "./names.ts";
 import { replay } from "./replay.ts";
 import { stateError } from "./state-error.ts";
 
+/** What a ledger holds, read without opening it as a store. */
 export interface LedgerInspection {
   /** In order of registration. */
   readonly uploads: readonly UploadRecord[];

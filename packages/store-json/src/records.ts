@@ -11,14 +11,16 @@ import type { RecordWrite } from "@bucketline/core/memory";
 
 /** Of nearly all files: they share one. */
 const NO_HISTORY: FileRecord["history"] = [];
+const NO_STEPS: FileRecord["steps"] = [];
 
 /**
- * A file and its parts, as one JSON object; without a history that is empty. `JSON.stringify` writes any string exactly, lone
+ * A file and its parts, as one JSON object; without a history, or traces of steps, that are empty. `JSON.stringify` writes any string exactly, lone
  * surrogates as escapes.
  */
 export function fileToJson(file: FileRecord, parts?: readonly FinishedPart[]): object {
   const history = file.history.length === 0 ? undefined : file.history;
-  const plain = { ...file, mtimeNs: String(file.mtimeNs), history };
+  const steps = file.steps.length === 0 ? undefined : file.steps;
+  const plain = { ...file, mtimeNs: String(file.mtimeNs), history, steps };
   return parts && parts.length > 0 ? { ...plain, parts } : plain;
 }
 
@@ -27,9 +29,10 @@ export function writeToJson(write: RecordWrite): object {
 }
 
 /** As the functions above wrote it, once it has been looked at. */
-type FileJson = Omit<FileRecord, "mtimeNs" | "history"> & {
+type FileJson = Omit<FileRecord, "mtimeNs" | "history" | "steps"> & {
   readonly mtimeNs: string;
   readonly history?: FileRecord["history"];
+  readonly steps?: FileRecord["steps"];
   readonly parts?: readonly FinishedPart[];
 };
 
@@ -51,13 +54,13 @@ export class RecordReader {
     const sound =
       [seen.path, seen.key, seen.fingerprint, seen.mtimeNs].every((text) => typeof text === "string") &&
       [seen.size, seen.revision, seen.fence, seen.nextAttemptAt].every((number) => typeof number === "number") &&
-      [seen.history, seen.parts].every((list) => list === undefined || Array.isArray(list));
+      [seen.history, seen.steps, seen.parts].every((list) => list === undefined || Array.isArray(list));
     if (!sound || !isOneOf(FILE_STATES, seen.state)) throw new Error("not a file");
     const { parts, ...file } = value as FileJson;
     const uploadId = this.#ids.get(file.uploadId);
     if (uploadId === undefined) throw new Error("a file of an upload that is not there");
-    const { history = NO_HISTORY, mtimeNs } = file;
-    return { file: { ...file, uploadId, mtimeNs: BigInt(mtimeNs), history }, parts };
+    const { history = NO_HISTORY, steps = NO_STEPS, mtimeNs } = file;
+    return { file: { ...file, uploadId, mtimeNs: BigInt(mtimeNs), history, steps }, parts };
   }
 
   notice(value: unknown): { readonly notice: Notice } {

@@ -27,6 +27,7 @@ import { SavedState } from "./saved-state.ts";
 import { readSnapshotHead } from "./snapshot.ts";
 import { stateError } from "./state-error.ts";
 
+/** Settings of a JsonStateStore. */
 export interface JsonStateStoreOptions {
   /** The state file; made with mode 0600 when it is not there, its folders with 0700. Journals and locks stand beside it. */
   readonly path: string;

@@ -7,6 +7,7 @@ import { type PostgresStateStoreOptions, quoted, type Settings, settingsOf } fro
 import { decodeUpload } from "./rows.ts";
 import { statement, statementsOf } from "./statements.ts";
 
+/** What a ledger holds, read without opening it as a store. */
 export interface LedgerInspection {
   /** Of the tables, as they are; 0 when there are none. */
   readonly version: number;

@@ -2,6 +2,7 @@ import type { ConnectionOptions } from "node:tls";
 import { InputError } from "@bucketline/core";
 import pg from "pg";
 
+/** Settings of a PostgresStateStore. */
 export interface PostgresStateStoreOptions {
   /**
    * `postgres://user:password@host:port/database?…`, as node-postgres reads it. Default: the environment variables of

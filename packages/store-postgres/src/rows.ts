@@ -31,6 +31,7 @@ export const FILE_COLUMNS: Columns = [
   ["has_transfer", "bool"],
   ["evidence", "json"],
   ["history", "json"],
+  ["steps", "json"],
   ["created_at", "int8"],
   ["updated_at", "int8"],
 ];
@@ -90,6 +91,7 @@ export function encodeFile(file: FileRecord): Value[] {
     file.transfer !== null,
     encodeEvidence(file),
     file.history.length === 0 ? null : toJson(file.history),
+    file.steps.length === 0 ? null : toJson(file.steps),
     file.createdAt,
     file.updatedAt,
   ];
@@ -120,8 +122,9 @@ export function decodeFile(uploadId: string, row: Row): FileRecord {
     transfer: parsed(row[16]),
     evidence: decodeEvidence(row[18], facts),
     history: parsed(row[19]) ?? [],
-    createdAt: Number(row[20]),
-    updatedAt: Number(row[21]),
+    steps: parsed(row[20]) ?? [],
+    createdAt: Number(row[21]),
+    updatedAt: Number(row[22]),
   };
 }
 
@@ -138,8 +141,9 @@ function encodeEvidence({ evidence, key, size, fingerprint }: FileRecord): strin
 function decodeEvidence(json: Cell | undefined, own: Pick<Evidence, "key" | "size" | "fingerprint">): Evidence | null {
   const evidence = parsed(json);
   if (evidence === null) return null;
-  const { key, size, etag, versionId, checksum, fingerprint, uploadedAt } = { ...own, ...evidence };
-  return { key, size, etag, versionId, checksum, fingerprint, uploadedAt };
+  const { key, size, etag, versionId, checksum, fingerprint, uploadedAt, sourceChecksum } = { ...own, ...evidence };
+  const source = sourceChecksum === undefined ? {} : { sourceChecksum };
+  return { key, size, etag, versionId, checksum, fingerprint, uploadedAt, ...source };
 }
 
 export const PART_COLUMNS: Columns = [

@@ -10,6 +10,7 @@ import { type Bound, decodeUpload, type UploadRow } from "./rows.ts";
 import { stateError } from "./state-error.ts";
 import { listUploadsSql } from "./statements.ts";
 
+/** What a ledger holds, read without opening it as a store. */
 export interface LedgerInspection {
   /** Of the tables, as they are. */
   readonly version: number;

@@ -23,7 +23,7 @@ export const FILE_COLUMNS = [
   ],
   ...["owner", "fence", "reason", "transfer", "evidence_key", "evidence_size", "evidence_etag", "evidence_version"],
   ...["evidence_checksum", "evidence_fingerprint", "evidence_at", "created_at", "updated_at", "unstable_since"],
-  "history",
+  ...["history", "steps", "evidence_source"],
 ] as const;
 
 export function encodeFile(file: FileRecord, keyHash: number | null): Bound[] {
@@ -54,6 +54,8 @@ export function encodeFile(file: FileRecord, keyHash: number | null): Bound[] {
     file.updatedAt,
     file.unstableSince,
     file.history.length === 0 ? null : JSON.stringify(file.history),
+    file.steps.length === 0 ? null : JSON.stringify(file.steps),
+    evidence?.sourceChecksum ?? null,
   ];
 }
 
@@ -72,7 +74,7 @@ export type FileRow = [
   ...[etag: string | null, versionId: string | null, checksum: string | null, evidenceFingerprint: string | null],
   ...[uploadedAt: number | null, createdAt: number, updatedAt: number],
   unstableSince: number | null,
-  history: string | null,
+  ...[history: string | null, steps: string | null, evidenceSource: string | null],
 ];
 
 export function decodeFile(uploadId: string, row: FileRow): FileRecord {
@@ -95,6 +97,7 @@ export function decodeFile(uploadId: string, row: FileRow): FileRecord {
     transfer: parsed(row[14]),
     evidence: decodeEvidence(row),
     history: parsed(row[25]) ?? [],
+    steps: parsed(row[26]) ?? [],
     createdAt: row[22],
     updatedAt: row[23],
   };
@@ -111,6 +114,7 @@ function decodeEvidence(row: FileRow): Evidence | null {
     checksum: checksum as Checksum,
     fingerprint: row[20] ?? row[8],
     uploadedAt: row[21] as number,
+    ...(row[27] !== null && { sourceChecksum: row[27] as Checksum }),
   };
 }
 

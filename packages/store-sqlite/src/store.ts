@@ -27,6 +27,7 @@ import { OwnerTable } from "./owners.ts";
 import { stateError } from "./state-error.ts";
 import { UploadTable } from "./uploads.ts";
 
+/** Settings of a SqliteStateStore. */
 export interface SqliteStateStoreOptions {
   /** The database file; made with mode 0600 when it is not there, its folders with 0700. `:memory:`: gone when closed. */
   readonly path: string;

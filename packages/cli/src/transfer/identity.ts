@@ -77,6 +77,8 @@ const DEFAULTS: Partial<UploadSpec> = {
   maxAge: null,
   compare: "stat",
   onSourceDelete: "keep",
+  afterUpload: "keep",
+  drop: null,
   rootMarker: null,
   object: {},
 };

@@ -14,6 +14,7 @@ import {
   seed,
   someEvidence,
   someHistory,
+  someSteps,
   write,
 } from "./records.ts";
 
@@ -35,8 +36,15 @@ export const commitCases: StateStoreCases = {
       fence: 17,
       reason: { code: "STORE_THROTTLED", message: 'said "SlowDown"\n' },
       transfer: aTransfer("token", { multipartId: null }),
-      evidence: someEvidence({ versionId: "v.1", key: "another/key", fingerprint: "9:9:9:9:9", size: 0 }),
+      evidence: someEvidence({
+        versionId: "v.1",
+        key: "another/key",
+        fingerprint: "9:9:9:9:9",
+        size: 0,
+        ...{ sourceChecksum: "crc32:0000002a" },
+      }),
       history: someHistory(16),
+      steps: someSteps(32),
       createdAt: NOW - 1,
       updatedAt: NOW + 1,
     });
@@ -59,6 +67,7 @@ export const commitCases: StateStoreCases = {
     const first = aFile("a", {
       ...{ transfer: aTransfer("t"), reason: { code: "INTEGRITY", message: "m" }, owner: "o", unstableSince: NOW },
       history: someHistory(2),
+      steps: someSteps(1),
     });
     await seed(store, [first]);
     const facts = { size: 11, mtimeNs: -5n, fingerprint: "other", key: "other" };
@@ -71,13 +80,14 @@ export const commitCases: StateStoreCases = {
         transfer: null,
         evidence: someEvidence(),
         history: someHistory(5),
+        steps: someSteps(3),
         createdAt: 1,
         updatedAt: 2,
       },
     };
     await write(store, first, second);
     assert.deepEqual(await store.getFile("u", "a"), second);
-    const third: FileRecord = { ...second, revision: 3, evidence: null, history: [], state: "PENDING" };
+    const third: FileRecord = { ...second, revision: 3, evidence: null, history: [], steps: [], state: "PENDING" };
     await write(store, second, third);
     assert.deepEqual(await store.getFile("u", "a"), third);
   },

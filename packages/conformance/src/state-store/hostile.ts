@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { FileRecord, UploadRecord } from "@bucketline/core";
+import type { FileRecord, StepTrace, UploadRecord } from "@bucketline/core";
 import type { StateStoreCases } from "./harness.ts";
 import {
   aFile,
@@ -13,6 +13,7 @@ import {
   paths,
   seed,
   someEvidence,
+  someSteps,
   write,
 } from "./records.ts";
 
@@ -115,6 +116,7 @@ export const hostileCases: StateStoreCases = {
         reason: { code: "INTEGRITY", message: text },
         transfer: aTransfer(text, { key: text, fingerprint: text, multipartId: text }),
         evidence: someEvidence({ key: text, etag: text, versionId: text, fingerprint: text }),
+        steps: [{ ...someSteps(1)[0], message: text } as StepTrace],
         history: [{ at: NOW, what: "fail", attempt: 1, reason: { code: "INTEGRITY", message: text } }],
       });
       await insert(store, [file]);

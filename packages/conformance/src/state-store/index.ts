@@ -21,6 +21,7 @@ import { uploadCases } from "./uploads.ts";
 export type { StateStoreHarness } from "./harness.ts";
 export type { OlderState } from "./migrations.ts";
 
+/** What the cases need from an adapter of a state store. */
 export interface StateStoreSuite {
   /** A fresh, empty, open state; called once per case. */
   open(): Promise<StateStoreHarness>;

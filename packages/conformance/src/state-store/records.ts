@@ -9,7 +9,9 @@ import {
   newUpload,
   reduceFile,
   reduceUpload,
+  STEP_OUTCOMES,
   type StateStore,
+  type StepTrace,
   type UploadRecord,
 } from "@bucketline/core";
 
@@ -35,6 +37,8 @@ export function anUpload(id: string): UploadRecord {
     priority: 0,
     compare: "stat",
     onSourceDelete: "keep",
+    afterUpload: "keep",
+    drop: null,
     deleteLimit: { files: 1_000, share: 0.5 },
     rootMarker: null,
     schedule: null,
@@ -42,6 +46,8 @@ export function anUpload(id: string): UploadRecord {
     activeHours: null,
     bandwidthLimit: null,
     host: null,
+    pipeline: null,
+    keySuffix: "",
     object: { contentType: "image/jpeg", metadata: { origin: "camera 1" } },
   } as const;
   return newUpload(id, spec, NOW);
@@ -152,6 +158,17 @@ export const someHistory = (count: number): HistoryEntry[] =>
       n % 3 === 2 ? null : ({ code: "STORE_THROTTLED", message: `said "SlowDown"\n ${n} \u{1f5fb}` } as const);
     return { at: NOW + n, what, attempt: n * 1_000_000_000, reason };
   });
+
+export const someSteps = (count: number): StepTrace[] =>
+  Array.from({ length: count }, (_, n) => ({
+    step: `step-${n}.gz`,
+    startedAt: NOW + n,
+    endedAt: NOW + 2 * n,
+    outcome: STEP_OUTCOMES[n % STEP_OUTCOMES.length] ?? "passed",
+    bytesIn: n === 0 ? Number.MAX_SAFE_INTEGER : n,
+    bytesOut: n * 1_000_000_000,
+    message: n % 3 === 2 ? null : `said "no"\n ${n} \u{1f5fb}`,
+  }));
 
 /** Small, fast and repeatable: mulberry32 (Tommy Ettinger, public domain), uniform in [0, 1). */
 export function randomFrom(seed: number): () => number {

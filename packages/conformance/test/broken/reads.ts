@@ -11,6 +11,12 @@ function reads(right: StateStore, view: (file: FileRecord) => FileRecord): Parti
   };
 }
 
+function withoutSourceChecksum(file: FileRecord): FileRecord {
+  if (!file.evidence) return file;
+  const { sourceChecksum, ...evidence } = file.evidence;
+  return { ...file, evidence };
+}
+
 /** Stores that do not give back what was written. */
 export const brokenReads: Readonly<Record<string, BrokenStore>> = {
   "reasons are not kept": broken(
@@ -27,6 +33,16 @@ export const brokenReads: Readonly<Record<string, BrokenStore>> = {
     "commit: every field of a file comes back exactly",
     "commit: a write replaces every field",
     "hostile: any string comes back in every text field",
+  ),
+  "the traces of steps are not kept": broken(
+    (right) => reads(right, (file) => ({ ...file, steps: [] })),
+    "commit: every field of a file comes back exactly",
+    "commit: a write replaces every field",
+    "hostile: any string comes back in every text field",
+  ),
+  "the checksum of a transformed file's source is not kept": broken(
+    (right) => reads(right, withoutSourceChecksum),
+    "commit: every field of a file comes back exactly",
   ),
   "the newest of the history is kept": broken(
     (right) => reads(right, (file) => ({ ...file, history: file.history.slice(-8) })),

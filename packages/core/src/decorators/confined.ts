@@ -1,5 +1,6 @@
 import { Confinement, notAllowed } from "../confinement.ts";
 import type { FileSystem } from "../ports/file-system.ts";
+import { changesOf, type FolderRoot } from "../ports/folder-changes.ts";
 
 /**
  * Opens only source folders whose real path lies inside the real path of one of the roots (a root itself counts); the
@@ -10,7 +11,19 @@ import type { FileSystem } from "../ports/file-system.ts";
  */
 export function withinRoots(fileSystem: FileSystem, roots: readonly string[]): FileSystem {
   const confinement = new Confinement(fileSystem, roots);
+  const changing = changesOf(fileSystem);
+  /** The root was inside when it was opened, and must still be: whoever holds it has had time to swap folders. */
+  const held = async <T>(places: readonly FolderRoot[], change: () => Promise<T>): Promise<T> => {
+    for (const { path } of places) if (!(await confinement.holds(path))) throw notAllowed(path);
+    return await change();
+  };
   return {
+    ...(changing && {
+      makeFolder: (root, path) => held([root], () => changing.makeFolder(root, path)),
+      moveFile: (from, to, expected) => held([from.root, to.root], () => changing.moveFile(from, to, expected)),
+      removeFile: (file, expected) => held([file.root], () => changing.removeFile(file, expected)),
+      removeEmptyFolders: (root, path) => held([root], () => changing.removeEmptyFolders(root, path)),
+    }),
     async openRoot(path) {
       const root = await fileSystem.openRoot(path).catch(async (error: unknown) => {
         throw await confinement.failure(error, path);

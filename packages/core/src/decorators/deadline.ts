@@ -4,6 +4,7 @@ import type { ListRequest, ObjectStore, PutStreamRequest } from "../ports/object
 import { Alarm } from "./alarm.ts";
 import { type CallRequest, decorated, type Listing, type Operation } from "./decorated.ts";
 
+/** How long calls of an object store may take. */
 export interface DeadlineOptions {
   readonly clock: Clock;
   /** Time every call has, in milliseconds. Default 30,000. */

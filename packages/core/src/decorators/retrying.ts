@@ -3,6 +3,7 @@ import type { Clock, Random } from "../ports/clock.ts";
 import type { ListRequest, ObjectStore } from "../ports/object-store.ts";
 import { type CallRequest, decorated, type Listed, type Listing, type Operation } from "./decorated.ts";
 
+/** How often a failed call of an object store is repeated, and after how long. */
 export interface RetryOptions {
   readonly clock: Clock;
   readonly random: Random;

@@ -52,7 +52,10 @@ export interface ObjectChanges {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-/** Bytes in, bytes out, with backpressure: a Node stream, a web stream, or an async generator. */
+/**
+ * Bytes in, bytes out, with backpressure: a Node stream, a web stream, or an async generator. A chunk that was handed in stays
+ * as it is: it may be kept.
+ */
 export type ByteTransform =
   | Duplex
   | TransformStream<Uint8Array, Uint8Array>
@@ -79,14 +82,17 @@ export interface TransformStep {
   transform(file: StepFile): Transformation | Promise<Transformation>;
 }
 
+/** Checks a file, or changes its bytes. */
 export type Step = CheckStep | TransformStep;
 
+/** What `defineStep` makes a check of. */
 export interface CheckDefinition {
   /** Letters, digits, `.`, `_` and `-`, at most 64; unique in its pipeline. It stands in timelines, events and spans. */
   readonly name: string;
   readonly check: CheckStep["check"];
 }
 
+/** What `defineStep` makes a transform of. */
 export interface TransformDefinition {
   /** As of `CheckDefinition`. */
   readonly name: string;

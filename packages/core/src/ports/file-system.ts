@@ -1,5 +1,6 @@
 import type { PatternSpec } from "../patterns.ts";
 import type { Frame, ScanEntry } from "../tree-walk.ts";
+import type { FolderChanges } from "./folder-changes.ts";
 
 /** What a stat says of one directory entry. Times in nanoseconds, sizes in bytes. */
 export interface FileFacts {
@@ -11,8 +12,10 @@ export interface FileFacts {
   readonly ino: bigint;
 }
 
+/** What a name in a folder stands for. */
 export type EntryKind = "file" | "folder" | "link" | "other";
 
+/** One name in a folder, as listing the folder tells it. */
 export interface FolderEntry {
   /** The entry's name. Where the bytes on disk are no valid UTF-8: a readable rendering that cannot be opened. */
   readonly name: string;
@@ -66,16 +69,20 @@ export interface WalkOrder {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A descriptor, or all bytes of a small file as they were at one moment. */
 export interface OpenFile {
-  /** Facts of the open descriptor. */
+  /** Facts of the open descriptor now, or of that moment: they stayed the same from before the first byte to after the last. */
   stat(): Promise<FileFacts>;
   /** Fills `target` from byte `position`; returns how many bytes it got, fewer only at the end of the file. */
   read(target: Uint8Array, position: number): Promise<number>;
   close(): Promise<void>;
 }
 
-/** Where source folders live. `NodeFileSystem` is the real one; tests hand it another `fs` (memfs). */
-export interface FileSystem {
+/**
+ * Where source folders live. `NodeFileSystem` is the real one; tests hand it another `fs` (memfs). The methods of
+ * `FolderChanges` are only needed for uploads that move or delete their source files.
+ */
+export interface FileSystem extends Partial<FolderChanges> {
   /**
    * Opens a source folder.
    * @throws SourceError `SOURCE_NOT_FOUND`, `SOURCE_NOT_A_FOLDER`, `SOURCE_NOT_READABLE`

@@ -12,8 +12,10 @@ export type WatchEvent =
   | { readonly type: "changed" }
   | { readonly type: "degraded"; readonly reason: Reason };
 
+/** Whether hints of changes are to be had. */
 export type WatchState = "starting" | "live" | "degraded";
 
+/** What a watch may leave out. */
 export interface WatchOptions {
   /** Folders that can hold none of these files need not be watched. Default: all folders. */
   readonly patterns?: PatternSpec;
@@ -24,6 +26,7 @@ export interface WatchOptions {
   readonly within?: readonly string[];
 }
 
+/** One watch of one folder, until it is closed. */
 export interface FolderWatch {
   /** `starting` until the first event; then `live` after `ready`, and `degraded` after `degraded`. */
   readonly state: WatchState;

@@ -40,6 +40,7 @@ export interface ObjectSettings {
 /** Write only when no object has the key (`ifNoneMatch`), or only over the object with this ETag (`ifMatch`). */
 export type WriteCondition = { readonly ifNoneMatch: "*" } | { readonly ifMatch: string };
 
+/** One object, and on what terms it is asked for. */
 export interface ObjectAddress {
   readonly bucket: string;
   readonly key: string;
@@ -47,6 +48,7 @@ export interface ObjectAddress {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** One multipart upload of one object. */
 export interface MultipartAddress extends ObjectAddress {
   readonly multipartId: string;
 }
@@ -57,17 +59,20 @@ interface ObjectWrite extends ObjectAddress {
   readonly token: string;
 }
 
+/** Writes an object of which all bytes are at hand. */
 export interface PutObjectRequest extends ObjectWrite {
   readonly body: Uint8Array;
   readonly checksum: Checksum;
   readonly condition?: WriteCondition | undefined;
 }
 
+/** Writes an object of unknown length, in parts of `partSize` bytes. */
 export interface PutStreamRequest extends ObjectWrite {
   readonly body: AsyncIterable<Uint8Array>;
   readonly partSize: number;
 }
 
+/** Deletes one object, provided it is the one that was written. */
 export interface DeleteObjectRequest extends ObjectAddress {
   /** The object is deleted only while it has this ETag. */
   readonly ifMatch: string;
@@ -76,8 +81,10 @@ export interface DeleteObjectRequest extends ObjectAddress {
 /** `deleted` it had the ETag and is gone · `absent` there is no object · `changed` it has another ETag and stays. */
 export type DeleteOutcome = "deleted" | "absent" | "changed";
 
+/** Begins a multipart upload. */
 export type CreateMultipartRequest = ObjectWrite;
 
+/** Sends one part of a multipart upload. */
 export interface UploadPartRequest extends MultipartAddress {
   /** 1 … `maxParts`. */
   readonly partNumber: number;
@@ -85,6 +92,7 @@ export interface UploadPartRequest extends MultipartAddress {
   readonly checksum: Checksum;
 }
 
+/** Makes the object of a multipart upload's parts. */
 export interface CompleteMultipartRequest extends MultipartAddress {
   /** Every part, in ascending order of number. */
   readonly parts: readonly { readonly partNumber: number; readonly etag: string; readonly checksum: Checksum }[];
@@ -102,6 +110,7 @@ export interface WriteReceipt {
   readonly checksum?: Checksum | undefined;
 }
 
+/** What a store says of an object that is there. Size in bytes. */
 export interface ObjectFacts {
   readonly size: number;
   readonly etag: string;
@@ -112,6 +121,7 @@ export interface ObjectFacts {
   readonly token?: string | undefined;
 }
 
+/** A part that the store has received. Size in bytes. */
 export interface ListedPart {
   readonly partNumber: number;
   readonly size: number;
@@ -119,6 +129,7 @@ export interface ListedPart {
   readonly checksum?: Checksum | undefined;
 }
 
+/** A multipart upload that is neither completed nor aborted, as a listing tells it. */
 export interface ListedMultipart {
   readonly key: string;
   readonly multipartId: string;
@@ -126,6 +137,7 @@ export interface ListedMultipart {
   readonly initiatedAt: number;
 }
 
+/** An object, as a listing tells it. Size in bytes. */
 export interface ListedObject {
   readonly key: string;
   readonly size: number;

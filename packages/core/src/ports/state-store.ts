@@ -23,6 +23,7 @@ export interface FileChange {
 /** Whether a change was applied, or had been overtaken by another write. */
 export type ChangeOutcome = "applied" | "conflict";
 
+/** Which files of an upload are asked for, in path order. */
 export interface FilePage {
   /** Only files whose path is greater than this, byte by byte in UTF-8. */
   readonly after?: string | undefined;
@@ -34,6 +35,7 @@ export interface FilePage {
   readonly dueBy?: number | undefined;
 }
 
+/** Which uploads are asked for, in the order of their registration. */
 export interface UploadPage {
   /** Id of the last upload of the page before. */
   readonly after?: string | undefined;
@@ -43,6 +45,7 @@ export interface UploadPage {
   readonly cleanupDue?: boolean | undefined;
 }
 
+/** Which files an owner takes in hand, in one transaction. */
 export interface ClaimRequest {
   readonly uploadId: string;
   /** Nothing is claimed unless the upload is in this state, checked in the same transaction. */
@@ -55,6 +58,7 @@ export interface ClaimRequest {
   readonly take: (file: FileRecord) => FileRecord;
 }
 
+/** How many files of dead owners are taken back at once, and what becomes of each. */
 export interface RescueRequest {
   readonly limit: number;
   /** The released record; pure. Called once per file, inside the transaction. */
@@ -119,6 +123,7 @@ export interface WorkLedger {
   isAlive(owner: string): Promise<boolean>;
 }
 
+/** Which notices are asked for, in the order of their ids. */
 export interface NoticePage {
   /** Id of the last notice of the page before. */
   readonly after?: string | undefined;
@@ -127,6 +132,7 @@ export interface NoticePage {
   readonly states?: readonly NoticeState[] | undefined;
 }
 
+/** Which notices of a subscriber a delivery round takes. */
 export interface DueNotices {
   readonly subscriber: string;
   /**

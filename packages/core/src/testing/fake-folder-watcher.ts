@@ -1,6 +1,7 @@
 import type { Reason } from "../errors.ts";
 import type { FolderWatch, FolderWatcher, WatchEvent, WatchOptions, WatchState } from "../ports/folder-watcher.ts";
 
+/** Settings of a FakeFolderWatcher. */
 export interface FakeFolderWatcherOptions {
   /** Says `ready` by itself, soon after `watch`. Default true. */
   readonly ready?: boolean;

@@ -41,6 +41,7 @@ export interface FaultWindow {
   readonly probability?: number;
 }
 
+/** Which calls of which method fail, and how. */
 export type FaultRule<T extends object> = {
   [K in MethodName<T>]: FaultWindow &
     Fault & {
@@ -60,6 +61,7 @@ export interface InjectedFault {
   remove(): void;
 }
 
+/** What faults of `faulty` run on. */
 export interface FaultOptions {
   /** For `delayMs`. */
   readonly clock?: Clock;
@@ -67,6 +69,7 @@ export interface FaultOptions {
   readonly random?: Random;
 }
 
+/** A port with faults, and what a test steers them by. */
 export interface Faulty<T extends object> {
   /** The target as the code under test gets it. */
   readonly port: T;

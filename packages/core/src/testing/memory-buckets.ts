@@ -12,6 +12,7 @@ export interface MemoryObject extends ObjectFacts {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** A part of an unfinished multipart upload, with its bytes. */
 export interface MemoryPart {
   readonly partNumber: number;
   readonly bytes: Uint8Array;
@@ -40,6 +41,7 @@ export interface MemoryCall {
   bytes?: number | undefined;
 }
 
+/** How a bucket in memory behaves. */
 export interface MemoryBucketOptions {
   /** Account id that `expectedBucketOwner` must equal. Default: any account passes. */
   readonly owner?: string;
@@ -47,6 +49,7 @@ export interface MemoryBucketOptions {
   readonly versioned?: boolean;
 }
 
+/** A bucket with everything in it. */
 export interface MemoryBucket extends MemoryBucketOptions {
   readonly objects: Map<string, MemoryObject>;
   readonly multiparts: Map<string, MemoryMultipart>;

@@ -1,6 +1,9 @@
 import { SourceError } from "../errors.ts";
+import { sourceFacts, withoutDevice } from "../file.ts";
+import { joinPath, parentPath } from "../paths.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { FileFacts, FileSystem, FolderEntry, OpenFile, SourceRoot } from "../ports/file-system.ts";
+import type { ChangeResult, FilePlace, FolderChanges, FolderRoot } from "../ports/folder-changes.ts";
 
 interface Inode {
   readonly ino: bigint;
@@ -11,21 +14,34 @@ interface Inode {
 
 const DEVICE = 1n;
 
+/** Settings of a MemoryFileSystem. */
+export interface MemoryFileSystemOptions {
+  /**
+   * Absolute path of the folder whose files these are; other folders that are opened must lie in it. Default: whatever is
+   * opened is this one folder.
+   */
+  readonly root?: string;
+}
+
 /**
  * One source folder in memory, with the manners of a real disk: an open file stays the file that it was when its name is
  * removed or given to another, every change moves the ctime, and reads see whatever stands there at that moment.
  * Deterministic: times come from the clock.
  */
-export class MemoryFileSystem implements FileSystem {
+export class MemoryFileSystem implements FileSystem, FolderChanges {
   readonly #clock: Pick<Clock, "now">;
+  readonly #root: string | undefined;
   readonly #files = new Map<string, Inode>();
+  /** Folders that were made, and stand even when they are empty. */
+  readonly #folders = new Set<string>();
   #ticks = 0n;
   #inodes = 1n;
   /** False while the folder is gone, as with an unmounted disk. */
   mounted = true;
 
-  constructor(clock: Pick<Clock, "now">) {
+  constructor(clock: Pick<Clock, "now">, { root }: MemoryFileSystemOptions = {}) {
     this.#clock = clock;
+    this.#root = root;
   }
 
   /** Paths of all files, in no particular order. */
@@ -69,14 +85,69 @@ export class MemoryFileSystem implements FileSystem {
 
   async openRoot(path: string): Promise<SourceRoot> {
     await Promise.resolve();
-    if (!this.mounted) throw new SourceError("SOURCE_NOT_FOUND", `${path} does not exist.`);
+    const base = this.#below(path);
+    if (!this.mounted || base === undefined || !this.#isFolder(base))
+      throw new SourceError("SOURCE_NOT_FOUND", `${path} does not exist.`);
     return {
       path,
-      facts: folderFacts(""),
-      readFolder: (folder) => this.#readFolder(folder),
-      stat: (file) => this.#stat(file),
-      open: (file) => this.#open(file),
+      facts: folderFacts(base),
+      readFolder: (folder) => this.#readFolder(joinPath(base, folder)),
+      stat: (file) => this.#stat(joinPath(base, file), file === ""),
+      open: (file) => this.#open(joinPath(base, file)),
     };
+  }
+
+  async makeFolder(root: FolderRoot, path: string): Promise<void> {
+    await Promise.resolve();
+    this.#checkMounted(path);
+    for (let folder = this.#at({ root, path }); folder !== ""; folder = parentPath(folder)) this.#folders.add(folder);
+  }
+
+  async moveFile(from: FilePlace, to: FilePlace, fingerprint: string): Promise<ChangeResult> {
+    await Promise.resolve();
+    this.#checkMounted(from.path);
+    const [source, target] = [this.#at(from), this.#at(to)];
+    const file = this.#files.get(source);
+    if (!file || !isExpected(file, fingerprint)) return file ? "changed" : "gone";
+    if (this.#files.has(target) || this.#isFolder(target)) return "taken";
+    this.#files.delete(source);
+    this.#files.set(target, file);
+    this.#changed(file, true);
+    return "done";
+  }
+
+  async removeFile(place: FilePlace, fingerprint: string): Promise<ChangeResult> {
+    await Promise.resolve();
+    this.#checkMounted(place.path);
+    const path = this.#at(place);
+    const file = this.#files.get(path);
+    if (!file || !isExpected(file, fingerprint)) return file ? "changed" : "gone";
+    this.remove(path);
+    return "done";
+  }
+
+  async removeEmptyFolders(root: FolderRoot, path: string): Promise<void> {
+    await Promise.resolve();
+    for (let at = path; at !== ""; at = parentPath(at)) {
+      const folder = this.#at({ root, path: at });
+      if ([...this.#files.keys(), ...this.#folders].some((other) => other.startsWith(`${folder}/`))) return;
+      this.#folders.delete(folder);
+    }
+  }
+
+  /** Of an absolute path; undefined: it lies elsewhere. */
+  #below(path: string): string | undefined {
+    if (this.#root === undefined || path === this.#root) return "";
+    const prefix = this.#root.endsWith("/") ? this.#root : `${this.#root}/`;
+    return path.startsWith(prefix) ? path.slice(prefix.length) : undefined;
+  }
+
+  #at({ root, path }: FilePlace): string {
+    return joinPath(this.#below(root.path) ?? "", path);
+  }
+
+  #isFolder(path: string): boolean {
+    return path === "" || this.#folders.has(path) || this.paths.some((other) => other.startsWith(`${path}/`));
   }
 
   /** There are no links. */
@@ -94,16 +165,20 @@ export class MemoryFileSystem implements FileSystem {
       const [name = "", ...below] = path.slice(prefix.length).split("/");
       entries.set(name, { name, kind: below.length > 0 ? "folder" : "file", validName: true });
     }
+    for (const path of this.#folders) {
+      if (!path.startsWith(prefix) || path === folder) continue;
+      const [name = ""] = path.slice(prefix.length).split("/");
+      entries.set(name, { name, kind: "folder", validName: true });
+    }
     return [...entries.values()];
   }
 
-  async #stat(path: string): Promise<FileFacts | undefined> {
+  async #stat(path: string, isRoot: boolean): Promise<FileFacts | undefined> {
     await Promise.resolve();
     this.#checkMounted(path);
     const file = this.#files.get(path);
     if (file) return factsOf(file);
-    const isFolder = path === "" || this.paths.some((other) => other.startsWith(`${path}/`));
-    return isFolder ? folderFacts(path) : undefined;
+    return isRoot || this.#isFolder(path) ? folderFacts(path) : undefined;
   }
 
   async #open(path: string): Promise<OpenFile> {
@@ -142,6 +217,10 @@ export class MemoryFileSystem implements FileSystem {
     file.ctimeNs = BigInt(Math.round(this.#clock.now())) * 1_000_000n + (++this.#ticks % 1_000_000n);
     if (!keepTime) file.mtimeNs = file.ctimeNs;
   }
+}
+
+function isExpected(file: Inode, fingerprint: string): boolean {
+  return withoutDevice(sourceFacts(factsOf(file)).fingerprint) === withoutDevice(fingerprint);
 }
 
 function factsOf(file: Inode): FileFacts {

@@ -49,6 +49,7 @@ const S3_LIMITS: ObjectStoreCapabilities = {
   maxParts: 10_000,
 };
 
+/** Settings of a MemoryObjectStore. */
 export interface MemoryObjectStoreOptions {
   /** Buckets to create. */
   readonly buckets?: readonly string[];

@@ -20,6 +20,7 @@ import type {
 } from "../ports/state-store.ts";
 import type { UploadRecord } from "../upload.ts";
 
+/** Settings of a MemoryStateStore. */
 export interface MemoryStateStoreOptions {
   /** Its monotonic time drives the leases. */
   readonly clock: Pick<Clock, "monotonic">;

@@ -9,6 +9,7 @@ import { UploadSpans } from "./upload-spans.ts";
 /** The part of an `UploadService` in use. */
 export type TracedService = Pick<UploadService, "on" | "off" | "get">;
 
+/** Settings of `traceUploads`. */
 export interface TraceOptions {
   /** What the runs of uploads belong to. Default: each is a trace of its own. */
   readonly parent?: Context;
@@ -23,7 +24,7 @@ const LIMIT = 10_000;
 /**
  * Makes OpenTelemetry spans of what a service does from now on: one for each run of an upload (from its start, or a reopening
  * or resumption, until it is COMPLETED, FAILED, PAUSED or CANCELLED), inside it one for each attempt to send a file, and
- * inside that one for each part. Observes only: it never disturbs the service, and needs `@opentelemetry/api` for its
+ * inside that one for each step of its pipeline and each part. Observes only: it never disturbs the service, and needs `@opentelemetry/api` for its
  * types alone. Attributes and outcomes are in docs/tracing.md.
  * @returns stops it, and ends the spans that are open
  * @throws InputError `INVALID_OPTION`
@@ -64,6 +65,8 @@ function listeners(spans: UploadSpans): Listeners {
     },
     "file:started": (event) => spans.beginFile(event),
     "file:progress": (event) => spans.part(event),
+    "step:started": (event) => spans.beginStep(event),
+    "step:finished": (event) => spans.endStep(event),
     "file:uploaded": (event) => spans.endFile(event, { outcome: "uploaded" }),
     "file:retrying": (event) => spans.endFile(event, { outcome: "retrying", error: event.reason }),
     "file:failed": (event) => spans.endFile(event, { outcome: "failed", error: event.reason }),

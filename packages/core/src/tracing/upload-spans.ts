@@ -1,6 +1,7 @@
 import type { Attributes, Context, Span, SpanKind, SpanStatusCode, Tracer } from "@opentelemetry/api";
-import type { Reason } from "../errors.ts";
+import type { ErrorCode, Reason } from "../errors.ts";
 import type { EventPayload, FileEvent } from "../events.ts";
+import type { StepOutcome } from "../pipeline/trace.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { UploadRecord } from "../upload.ts";
 import { insideOf, OpenSpans } from "./open-spans.ts";
@@ -25,6 +26,8 @@ interface Run {
 interface Attempt {
   readonly span: Span;
   readonly context: Context;
+  /** Of the steps that have begun, by their names. */
+  readonly steps: Map<string, Span>;
 }
 
 /** How something ended; with a reason, badly. */
@@ -36,6 +39,12 @@ interface End {
 /** Of the API, which is here for its types only. */
 const CLIENT: SpanKind.CLIENT = 2;
 const ERROR: SpanStatusCode.ERROR = 2;
+/** What a step's outcome is as an error. */
+const ERROR_OF: Readonly<Partial<Record<StepOutcome, ErrorCode>>> = {
+  rejected: "FILE_REJECTED",
+  unavailable: "STEP_UNAVAILABLE",
+  failed: "STEP_FAILED",
+};
 /** Somebody else told it to end, or nobody was told how it ended. */
 const INTERRUPTED: End = { outcome: "interrupted" };
 
@@ -51,7 +60,7 @@ export class UploadSpans {
   constructor(options: UploadSpansOptions) {
     this.#options = options;
     this.#runs = new OpenSpans(options.limit, (run) => this.#endRun(run, INTERRUPTED));
-    this.#attempts = new OpenSpans(options.limit, (attempt) => this.#end(attempt.span, INTERRUPTED));
+    this.#attempts = new OpenSpans(options.limit, (attempt) => this.#endAttempt(attempt, INTERRUPTED));
   }
 
   /** The upload has work. One that goes on, goes on. */
@@ -86,12 +95,31 @@ export class UploadSpans {
       ...objectOf(run, key),
     };
     const span = this.#options.tracer.startSpan("bucketline.file", { attributes, startTime: this.#now() }, run.context);
-    this.#attempts.add(keyOf(event), { span, context: insideOf(span, run.context) });
+    this.#attempts.add(keyOf(event), { span, context: insideOf(span, run.context), steps: new Map() });
   }
 
   endFile(event: Pick<FileEvent, "uploadId" | "path">, end: End): void {
     const attempt = this.#attempts.take(keyOf(event));
-    if (attempt) this.#end(attempt.span, end);
+    if (attempt) this.#endAttempt(attempt, end);
+  }
+
+  beginStep(event: EventPayload<"step:started">): void {
+    const attempt = this.#attempts.get(keyOf(event));
+    if (!attempt) return;
+    const attributes = { "bucketline.step.name": event.step };
+    const begun = { attributes, startTime: this.#now() };
+    attempt.steps.set(event.step, this.#options.tracer.startSpan("bucketline.step", begun, attempt.context));
+  }
+
+  endStep(event: EventPayload<"step:finished">): void {
+    const { step, outcome, bytesIn, bytesOut, message } = event;
+    const attempt = this.#attempts.get(keyOf(event));
+    const span = attempt?.steps.get(step);
+    if (!attempt || !span) return;
+    attempt.steps.delete(step);
+    span.setAttributes({ "bucketline.step.bytes_in": bytesIn, "bucketline.step.bytes_out": bytesOut });
+    const code = ERROR_OF[outcome];
+    this.#end(span, { outcome, error: code ? { code, message: message ?? "" } : null });
   }
 
   part(event: EventPayload<"file:progress">): void {
@@ -110,7 +138,7 @@ export class UploadSpans {
 
   close(): void {
     for (const run of this.#runs.takeAll("")) this.#endRun(run, INTERRUPTED);
-    for (const { span } of this.#attempts.takeAll("")) this.#end(span, INTERRUPTED);
+    for (const attempt of this.#attempts.takeAll("")) this.#endAttempt(attempt, INTERRUPTED);
   }
 
   /** No event says where an upload goes to. */
@@ -126,7 +154,12 @@ export class UploadSpans {
   }
 
   #endRun({ uploadId, span }: Run, end: End): void {
-    for (const attempt of this.#attempts.takeAll(keyOf({ uploadId, path: "" }))) this.#end(attempt.span, INTERRUPTED);
+    for (const attempt of this.#attempts.takeAll(keyOf({ uploadId, path: "" }))) this.#endAttempt(attempt, INTERRUPTED);
+    this.#end(span, end);
+  }
+
+  #endAttempt({ span, steps }: Attempt, end: End): void {
+    for (const step of steps.values()) this.#end(step, INTERRUPTED);
     this.#end(span, end);
   }
 

@@ -16,6 +16,7 @@ import {
   UploadService,
 } from "../../src/index.ts";
 import type { S3ObjectStoreOptions } from "../../src/s3/index.ts";
+import { dataPath } from "../support/data-paths.ts";
 import { smallPartStore } from "../support/small-parts.ts";
 
 export const BUCKET = "fault-bucket";
@@ -94,7 +95,7 @@ export class Bed {
   service(options: Partial<ServiceOptions> = {}, s3: S3ObjectStoreOptions = {}): Station {
     const station = new Station(this, {
       state: new SqliteStateStore({ path: this.ledger, busyTimeoutMs: 20 }),
-      objects: smallPartStore({ ...this.sandbox.clientConfig, ...s3 } as S3ObjectStoreOptions),
+      objects: smallPartStore({ ...this.sandbox.clientConfig, dataPath: dataPath(), ...s3 } as S3ObjectStoreOptions),
       chunkSize: PART,
       retry: { baseMs: 2, capMs: 20 },
       random: () => 0,

@@ -3,6 +3,7 @@ import { GetObjectCommand, ListMultipartUploadsCommand, ListObjectsV2Command, S3
 import type { Counters, UploadState } from "@bucketline/core";
 import { SqliteStateStore } from "@bucketline/store-sqlite";
 import pLimit from "p-limit";
+import { restored, SUFFIX } from "./transforms.ts";
 import type { Trial } from "./trial.ts";
 
 /** What there is in the end, asked through S3 and read from the ledger. */
@@ -23,17 +24,20 @@ export interface Outcome {
 const GETS_AT_ONCE = 8;
 
 export async function readOutcome(trial: Trial): Promise<Outcome> {
-  const { client: config, bucket } = trial.order;
+  const { client: config, bucket, spool } = trial.order;
+  const keyOf = (path: string) => (spool === null ? path : path + SUFFIX);
   const client = new S3Client(config);
   try {
     const etags = await listEtags(client, bucket);
-    const paths = new Set(trial.files.map(({ path }) => path));
+    const paths = new Set(trial.files.map(({ path }) => keyOf(path)));
     const limit = pLimit(GETS_AT_ONCE);
     const wrong = await Promise.all(
       trial.files.map((file) =>
         limit(async () => {
-          const there = etags.has(file.path) && (await sha256OfObject(client, bucket, file.path)) === file.sha256;
-          return there ? [] : [file.path];
+          const key = keyOf(file.path);
+          if (!etags.has(key)) return [file.path];
+          const held = spool === null ? sha256OfObject(client, bucket, key) : sha256OfMade(client, bucket, key);
+          return (await held) === file.sha256 ? [] : [file.path];
         }),
       ),
     );
@@ -77,6 +81,17 @@ async function listEtags(client: S3Client, bucket: string): Promise<Map<string, 
     for (const { Key = "", ETag = "" } of page.Contents ?? []) etags.set(Key, ETag.replaceAll('"', ""));
     token = page.NextContinuationToken;
     if (token === undefined) return etags;
+  }
+}
+
+/** Of the file that the object was made of; undefined when it is no whole output of any. */
+async function sha256OfMade(client: S3Client, bucket: string, key: string): Promise<string | undefined> {
+  const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+  const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array();
+  try {
+    return createHash("sha256").update(restored(bytes)).digest("hex");
+  } catch {
+    return undefined;
   }
 }
 

@@ -4,10 +4,13 @@
 //     watched uploads of folders that keep changing, killed at every failpoint in turn, at random moments and in recovery
 //   npm run kills -- --mode big --count 5 --big-mib 300 --small 2000
 //     one upload of real size, killed at equal stretches of its work
+//   npm run kills -- --mode transforms --count 100 [--seed 7] [--big-mib 60 --small 100]
+//     uploads whose files are compressed and encrypted on their way, killed at random moments
 
 import { parseArgs } from "node:util";
 import { killBigUpload } from "./big-file.ts";
 import { campaign, countWrongs, WRONGS } from "./campaign.ts";
+import { killTransforms } from "./transform-kills.ts";
 
 const MIB = 1024 * 1024;
 const SHOW_EVERY = 100;
@@ -21,10 +24,12 @@ const { values } = parseArgs({
     small: { type: "string" },
   },
 });
+const aSeed = () => whole("seed", values.seed ?? String((Date.now() % 999_983) + 1));
 const mode = values.mode ?? (values["big-mib"] || values.small ? "big" : "failpoints");
 if (mode === "big") await runBig();
 else if (mode === "failpoints") await runFailpoints();
-else throw new Error(`--mode is "failpoints" or "big", not ${JSON.stringify(mode)}.`);
+else if (mode === "transforms") await runTransforms();
+else throw new Error(`--mode is "failpoints", "big" or "transforms", not ${JSON.stringify(mode)}.`);
 
 async function runBig(): Promise<void> {
   const { count = "5", small = "2000", "big-mib": mib = "300" } = values;
@@ -33,9 +38,17 @@ async function runBig(): Promise<void> {
   end(good, line);
 }
 
+async function runTransforms(): Promise<void> {
+  const { count = "50", small = "100", "big-mib": mib = "60" } = values;
+  const spec = { smallFiles: whole("small", small), bigBytes: whole("big-mib", mib) * MIB };
+  const { good, line, wrong } = await killTransforms(whole("count", count), aSeed(), spec);
+  for (const path of wrong) process.stdout.write(`wrong: ${path}\n`);
+  end(good, line);
+}
+
 async function runFailpoints(): Promise<void> {
   const kills = whole("count", values.count ?? "200");
-  const seed = whole("seed", values.seed ?? String((Date.now() % 999_983) + 1));
+  const seed = aSeed();
   process.stdout.write(`seed ${seed}; --seed ${seed} repeats the order of kills and changes\n`);
   let shown = 0;
   const onRest = (killed: number) => {

@@ -68,6 +68,7 @@ export class Series {
       chunkSize: CHUNK_SIZE,
       concurrency: CONCURRENCY,
       partConcurrency: PART_CONCURRENCY,
+      spool: null,
       monitorInterval: 150,
       stabilityThreshold: 50,
     };

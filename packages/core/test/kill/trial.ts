@@ -25,6 +25,8 @@ export interface Order {
   readonly chunkSize: number;
   readonly concurrency: number;
   readonly partConcurrency: number;
+  /** Where transformed files wait; null: files are sent as they are. */
+  readonly spool: string | null;
 }
 
 /** Requests that are carried out and never answered, the first that matches of each. */
@@ -60,7 +62,8 @@ export class Trial implements AsyncDisposable {
     this.log = new RequestLog(join(home, "requests.jsonl"));
   }
 
-  static async open(spec: SourceSpec, unanswered: Unanswered = []): Promise<Trial> {
+  /** @param transforms whether files are compressed and encrypted on their way */
+  static async open(spec: SourceSpec, unanswered: Unanswered = [], transforms = false): Promise<Trial> {
     const home = await mkdtemp(join(tmpdir(), "bucketline-kill-"));
     const folder = join(home, "source");
     await mkdir(folder);
@@ -72,7 +75,13 @@ export class Trial implements AsyncDisposable {
       const files = await writeSource(folder, spec);
       const client = JSON.parse(await sandbox.line("{")) as ClientConfig;
       const numbers = { chunkSize: CHUNK_SIZE, concurrency: CONCURRENCY, partConcurrency: PART_CONCURRENCY };
-      const order: Order = { uploadId: "trial", folder, bucket, ledger: join(home, "ledger.db"), client, ...numbers };
+      const places = {
+        folder,
+        bucket,
+        ledger: join(home, "ledger.db"),
+        spool: transforms ? join(home, "spool") : null,
+      };
+      const order: Order = { uploadId: "trial", client, ...places, ...numbers };
       return new Trial(home, sandbox, order, files);
     } catch (error) {
       await sandbox.signal("SIGKILL");

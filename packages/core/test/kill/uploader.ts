@@ -3,6 +3,7 @@
 import { UploadService } from "@bucketline/core";
 import { S3ObjectStore } from "@bucketline/core/s3";
 import { SqliteStateStore } from "@bucketline/store-sqlite";
+import { STEPS } from "./transforms.ts";
 import type { Order } from "./trial.ts";
 
 const order = JSON.parse(process.argv[2] ?? "") as Order;
@@ -12,6 +13,7 @@ const service = new UploadService({
   chunkSize: order.chunkSize,
   concurrency: order.concurrency,
   partConcurrency: order.partConcurrency,
+  ...(order.spool !== null && { pipelines: { secret: STEPS }, spool: { folder: order.spool } }),
 });
 service.on("warning", (warning) => process.stderr.write(`${JSON.stringify(warning)}\n`));
 const over = new AbortController();
@@ -23,6 +25,7 @@ const upload = await service.register({
   bucket: order.bucket,
   keyTemplate: "{path}",
   mode: "once",
+  ...(order.spool !== null && { pipeline: "secret" }),
 });
 process.stdout.write("registered\n");
 await service.start();

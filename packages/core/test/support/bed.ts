@@ -8,6 +8,8 @@ import {
   NodeFileSystem,
   type ObjectStore,
   type ServiceOptions,
+  type SpoolFolder,
+  type SpoolWriter,
   type StateStore,
   UploadService,
 } from "../../src/index.ts";
@@ -127,7 +129,9 @@ export class Process {
     const { clock } = world;
     const state: StateStore = new MemoryStateStore({ clock, state: world.ledger, hints });
     const objects: ObjectStore = world.store;
-    const fileSystem: FileSystem = new NodeFileSystem(createFsFromVolume(world.volume) as unknown as FsLike);
+    const disk = createFsFromVolume(world.volume) as unknown as FsLike;
+    const promises = this.#mortal(disk.promises, DISK_METHODS);
+    const fileSystem: FileSystem = new NodeFileSystem({ promises, constants: disk.constants });
     this.state = faulty(this.#mortal(state, STATE_METHODS), [], { clock });
     this.objects = faulty(this.#mortal(objects, OBJECT_METHODS), [], { clock });
     this.fileSystem = faulty(this.#mortal(fileSystem, ["openRoot"]));
@@ -139,6 +143,9 @@ export class Process {
       random: () => 0.5,
       chunkSize: 8,
       ...options,
+      ...(typeof options.spool?.folder === "object" && {
+        spool: { ...options.spool, folder: this.#mortalSpool(options.spool.folder) },
+      }),
     });
     for (const name of EVENT_NAMES) {
       this.service.on(
@@ -179,6 +186,14 @@ export class Process {
       const rule = { method, times: Number.POSITIVE_INFINITY, run: (call: FaultedCall) => this.#intercept(call) };
       guarded.inject(rule as never);
     }
+    return guarded.port;
+  }
+
+  #mortalSpool(folder: SpoolFolder): SpoolFolder {
+    const guarded = faulty<SpoolFolder>(this.#mortal(folder, ["open", "create", "read", "remove"]));
+    const run = async ({ proceed }: FaultedCall) =>
+      this.#mortal((await proceed()) as SpoolWriter, ["write", "finish", "discard"]);
+    guarded.inject({ method: "create", times: Number.POSITIVE_INFINITY, run } as never);
     return guarded.port;
   }
 
@@ -236,6 +251,9 @@ const STATE_METHODS = [
   "updateNotice",
 ] as const;
 
+/** What changes a disk; everything else only looks at it. */
+const DISK_METHODS = ["mkdir", "rename", "unlink", "rmdir"] as const;
+
 const OBJECT_METHODS = [
   "checkBucket",
   "putObject",
@@ -277,6 +295,10 @@ const EVENT_NAMES: readonly EventName[] = [
   "file:changed",
   "file:removed",
   "file:deleted",
+  "step:started",
+  "step:finished",
+  "file:claimed",
+  "file:disposed",
   "monitor:check",
   "monitor:live",
   "monitor:degraded",

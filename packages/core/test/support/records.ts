@@ -20,6 +20,8 @@ export const SPEC: UploadSpec = {
   priority: 0,
   compare: "stat",
   onSourceDelete: "keep",
+  afterUpload: "keep",
+  drop: null,
   deleteLimit: { files: 1_000, share: 0.5 },
   rootMarker: null,
   schedule: null,
@@ -27,6 +29,8 @@ export const SPEC: UploadSpec = {
   activeHours: null,
   bandwidthLimit: null,
   host: null,
+  pipeline: null,
+  keySuffix: "",
   object: {},
 };
 

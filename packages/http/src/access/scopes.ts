@@ -1,5 +1,6 @@
 /** `read` sees everything but changes nothing; `admin` may do everything. */
 export const SCOPES = ["read", "admin"] as const;
+/** What a caller may do; see `SCOPES`. */
 export type Scope = (typeof SCOPES)[number];
 
 /** What a route asks of its caller; `open`: nothing. A route that says nothing asks for `admin`. */

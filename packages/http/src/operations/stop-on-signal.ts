@@ -1,6 +1,7 @@
 import type { Logger, UploadService } from "@bucketline/core";
 import type { BucketlineServer } from "../server.ts";
 
+/** What is stopped, and when. */
 export interface StopOptions {
   readonly server: Pick<BucketlineServer, "app" | "close">;
   readonly service: Pick<UploadService, "stop">;

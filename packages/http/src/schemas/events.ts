@@ -85,6 +85,8 @@ export const EVENT_DATA: Readonly<Record<EventName, TSchema & { readonly propert
   "file:changed": FileData,
   "file:removed": FileData,
   "file:deleted": FileData,
+  "file:claimed": MovedData,
+  "file:disposed": MovedData,
   "step:started": data({ ...FileFields, step: Type.String() }),
   "step:finished": data({
     ...FileFields,
@@ -96,8 +98,6 @@ export const EVENT_DATA: Readonly<Record<EventName, TSchema & { readonly propert
     bytes_out: Count,
     message: Nullable(Type.String()),
   }),
-  "file:claimed": MovedData,
-  "file:disposed": MovedData,
   "monitor:check": UploadOnly,
   "monitor:live": UploadOnly,
   "monitor:degraded": data({ ...OfUpload, reason: ReasonView }),
