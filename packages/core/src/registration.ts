@@ -13,7 +13,7 @@ import { isAtHome, newUpload, type UploadRecord, type UploadSpec } from "./uploa
 
 export interface RegistrationContext {
   readonly state: Pick<UploadLedger, "getUpload" | "insertUpload">;
-  readonly objects: Pick<ObjectStore, "checkBucket">;
+  readonly objects: Pick<ObjectStore, "checkBucket" | "capabilities">;
   readonly fileSystem: FileSystem;
   readonly clock: Clock;
   /** This machine, for uploads that are bound to one. */
@@ -36,6 +36,7 @@ export async function registerUpload(
     throw new InputError("INVALID_OPTION", "register() takes an object of options.");
   const id = options.id ?? newId();
   const spec = toSpec(atHost(options, context.host), id, context.pipelines);
+  checkOverwrite(context.objects, spec);
   const existing = await context.state.getUpload(id);
   if (existing) return { upload: sameSettings(existing, spec), isNew: false };
   const upload = newUpload(id, spec, context.clock.now());
@@ -47,6 +48,14 @@ export async function registerUpload(
   // Somebody else was faster with the same id.
   const other = await context.state.getUpload(id);
   return { upload: sameSettings(other ?? upload, spec), isNew: false };
+}
+
+/** Otherwise every file would be refused one by one, or worse, an object be replaced. @throws InputError `INVALID_OPTION` */
+function checkOverwrite({ capabilities }: RegistrationContext["objects"], { overwrite }: UploadSpec): void {
+  if (overwrite === "always" || capabilities.conditionalWrites) return;
+  const message =
+    'overwrite: "never" needs conditional writes, which this object store does not offer. Use another store, or leave overwrite out.';
+  throw new InputError("INVALID_OPTION", message);
 }
 
 /** Looks at everything on the disk that the upload needs, and makes the folders of a drop folder. */

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type FileChange, ObjectStoreError } from "../src/index.ts";
+import { MemoryObjectStore } from "../src/testing/memory-object-store.ts";
 import { BUCKET, SOURCE, World } from "./support/bed.ts";
 
 let world: World;
@@ -168,6 +169,18 @@ describe("register", () => {
     await expect(register(process, options)).rejects.toMatchObject({ code });
     expect(await process.service.list()).toEqual([]);
     expect(process.events).toEqual([]);
+  });
+
+  test('overwrite: "never" is refused where the store cannot promise it', async () => {
+    const { buckets, clock } = world;
+    const objects = new MemoryObjectStore({ state: buckets, clock, capabilities: { conditionalWrites: false } });
+    const process = world.boot({ objects });
+    await expect(register(process, { overwrite: "never" })).rejects.toMatchObject({
+      code: "INVALID_OPTION",
+      message: expect.stringContaining("conditional writes"),
+    });
+    expect(await process.service.list()).toEqual([]);
+    expect(await register(process, { overwrite: "always" })).toMatchObject({ state: "PENDING" });
   });
 
   test("the same id with the same settings is the same upload; with others a conflict", async () => {
