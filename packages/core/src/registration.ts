@@ -36,9 +36,9 @@ export async function registerUpload(
     throw new InputError("INVALID_OPTION", "register() takes an object of options.");
   const id = options.id ?? newId();
   const spec = toSpec(atHost(options, context.host), id, context.pipelines);
-  checkOverwrite(context.objects, spec);
   const existing = await context.state.getUpload(id);
   if (existing) return { upload: sameSettings(existing, spec), isNew: false };
+  checkOverwrite(context.objects, spec);
   const upload = newUpload(id, spec, context.clock.now());
   // A folder of another host can only be looked at there; its first scan says what is wrong with it.
   if (isAtHome(upload, context.host)) await prepare(context.fileSystem, spec);
