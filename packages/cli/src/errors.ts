@@ -68,7 +68,8 @@ export class Interrupted extends CommandError {
 }
 
 /** Codes of the library that say: what was asked for cannot be, and nothing was done. */
-const REFUSED = /^(INVALID_|PATTERN_|KEY_|SOURCE_|UPLOAD_(?!FAILED)|FILE_NOT_FOUND|AUTH_REQUIRED|ROOTS_REQUIRED)/;
+const REFUSED =
+  /^(INVALID_|PIPELINE_|DECRYPT_KEY_|PATTERN_|KEY_|SOURCE_|UPLOAD_(?!FAILED)|FILE_NOT_FOUND|AUTH_REQUIRED|ROOTS_REQUIRED)/;
 const OUT_OF_REACH = /^(STATE_|STORE_|BUCKET_NOT_FOUND|ACCESS_DENIED|CREDENTIALS_|WRONG_REGION)/;
 
 /** The exit code that an error stands for: by its stable code, so that nothing heavy is loaded to tell. */

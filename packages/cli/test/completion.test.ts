@@ -59,6 +59,10 @@ describe("in bash", () => {
     [["sync", "--id", "ho"], []],
     [["serve", "--tokens-file", "tok"], ["tokens.json"]],
     [["pause", "ho"], ["holiday"]],
+    [["drop", "pho"], ["photos"]],
+    [["drop", "photos", "s3://b", "--rete"], ["--retention"]],
+    [["decrypt", "tok"], ["tokens.json"]],
+    [["decrypt", "a", "b", "--key-file", "tok"], ["tokens.json"]],
     [["files", "holiday", "a"], []],
   ])("%j is completed", async (words, expected) => {
     expect(await offered(...words)).toEqual(expected);

@@ -33,7 +33,7 @@ test("options of a command are options of the library", () => {
     acl: "private",
     tag: ["a=b=c", "d="],
   };
-  expect(registerOptions(args, "/srv", "s3://b/p")).toEqual({
+  expect(registerOptions(args, "/srv", "s3://b/p", "/work")).toEqual({
     sourceFolder: "/srv",
     bucket: "b",
     keyTemplate: "p/{yyyy}/{name}{ext}",
@@ -42,9 +42,13 @@ test("options of a command are options of the library", () => {
     minSize: 5,
     object: { acl: "private", tags: { a: "b=c", d: "" } },
   });
-  expect(registerOptions({}, "/srv", "s3://b")).toEqual({
+  expect(registerOptions({}, "/srv", "s3://b", "/work")).toEqual({
     ...{ sourceFolder: "/srv", bucket: "b", keyTemplate: "{path}", dot: true },
   });
-  expect(() => registerOptions({}, "", "s3://b")).toThrow("empty");
-  expect(() => registerOptions({ metadata: ["=x"] }, "/srv", "s3://b")).toThrow("--metadata must be NAME=VALUE");
+  const moved = registerOptions({ afterUpload: { moveTo: "sent" }, pipeline: "p" }, "a", "s3://b", "/work");
+  expect(moved).toMatchObject({ sourceFolder: "/work/a", afterUpload: { moveTo: "/work/sent" }, pipeline: "p" });
+  expect(() => registerOptions({}, "", "s3://b", "/work")).toThrow("empty");
+  expect(() => registerOptions({ metadata: ["=x"] }, "/srv", "s3://b", "/work")).toThrow(
+    "--metadata must be NAME=VALUE",
+  );
 });

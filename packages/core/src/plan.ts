@@ -57,9 +57,9 @@ async function asIfRegistered(context: PlanContext, options: RegisterOptions): P
   // Its folders are only made by the registration.
   if (options.drop)
     throw new InputError("INVALID_OPTION", "A drop folder can be planned by its id, once it is registered.");
-  const { state, fileSystem, clock, host, pipelines } = context;
+  const { state, objects, fileSystem, clock, host, pipelines } = context;
   const ledger = { getUpload: (id: string) => state.getUpload(id), insertUpload: () => Promise.resolve(true) };
-  const bucket = { checkBucket: () => Promise.resolve() };
+  const bucket = { capabilities: objects.capabilities, checkBucket: () => Promise.resolve() };
   const pretended = { state: ledger, objects: bucket, fileSystem, clock, host, pipelines, onTrouble: () => {} };
   return (await registerUpload(pretended, options, undefined)).upload;
 }

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { RegisterOptions } from "@bucketline/core";
 import { UsageError } from "../errors.ts";
 import { printable } from "../output/printable.ts";
@@ -47,14 +48,21 @@ const SAME_NAMES = [
   "compare",
   "onSourceDelete",
   "rootMarker",
+  "pipeline",
 ] as const;
 
 /**
  * What the options of a command say about an upload, for `register` and `plan` of the library. A file goes to the
  * destination's prefix and its path; a key template counts below the prefix.
+ * @param workingFolder from which relative paths are taken
  * @throws UsageError
  */
-export function registerOptions(args: UploadArguments, folder: string, destination: string): RegisterOptions {
+export function registerOptions(
+  args: UploadArguments,
+  folder: string,
+  destination: string,
+  workingFolder: string,
+): RegisterOptions {
   const { bucket, prefix } = parseDestination(destination);
   if (folder === "") throw new UsageError("The folder's name is empty.");
   const given = <K extends keyof UploadArguments>(names: readonly K[]) =>
@@ -64,19 +72,24 @@ export function registerOptions(args: UploadArguments, folder: string, destinati
     ...(args.tag && { tags: pairs("--tag", args.tag) }),
     ...(args.metadata && { metadata: pairs("--metadata", args.metadata) }),
   };
+  const { afterUpload } = args;
   return {
-    sourceFolder: folder,
+    sourceFolder: resolve(workingFolder, folder),
     bucket,
     keyTemplate: `${prefix}${args.keyTemplate ?? "{path}"}`,
     // As other commands that copy folders into buckets do, and not as the library.
     dot: true,
     ...Object.fromEntries(given(SAME_NAMES)),
+    ...(afterUpload !== undefined && {
+      afterUpload:
+        typeof afterUpload === "string" ? afterUpload : { moveTo: resolve(workingFolder, afterUpload.moveTo) },
+    }),
     ...(Object.keys(object).length > 0 && { object }),
   };
 }
 
-/** @throws UsageError */
-function pairs(option: string, texts: readonly string[]): Record<string, string> {
+/** `NAME=VALUE` of an option that may be repeated. @throws UsageError */
+export function pairs(option: string, texts: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     texts.map((text) => {
       const at = text.indexOf("=");

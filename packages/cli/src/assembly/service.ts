@@ -11,6 +11,8 @@ export interface ServiceNeeds {
   readonly bucket: boolean;
   /** Whether the command may make the ledger. */
   readonly makesLedger: boolean;
+  /** Whether the command works by pipelines, which takes loading their steps. Default: when it talks to the bucket. */
+  readonly pipelines?: boolean;
   /** The log's level when nobody has set one. Default: silent. */
   readonly usualLevel?: "info" | "silent";
   /** What the command itself decides, whatever is configured. */
@@ -22,6 +24,7 @@ export async function makeService({ config }: Context, needs: ServiceNeeds): Pro
   const level = config.values.logLevel ?? needs.usualLevel ?? "silent";
   return new UploadService({
     ...engineOptions(config),
+    ...((needs.pipelines ?? needs.bucket) && (await pipelineOptions(config))),
     ...(level !== "silent" && { logger: makeLogger(config, needs.usualLevel ?? "silent") }),
     objects: needs.bucket ? await makeObjects(config) : new NoBucket(),
     ...needs.options,
@@ -45,6 +48,12 @@ export async function withService<T>(
   }
 }
 
+async function pipelineOptions({ pipelines }: Config): Promise<Pick<ServiceOptions, "pipelines">> {
+  if (Object.keys(pipelines).length === 0) return {};
+  const { makePipelines } = await import("./pipelines.ts");
+  return { pipelines: makePipelines(pipelines) };
+}
+
 /** The settings of the engine as the library has them. */
 export function engineOptions({ values }: Config): Partial<ServiceOptions> {
   const { bandwidthLimit, activeHours, host, retryAttempts, events } = values;
@@ -59,6 +68,7 @@ export function engineOptions({ values }: Config): Partial<ServiceOptions> {
     requeueFailedAfter: values.requeueFailedAfter,
     orphanAge: values.orphanAge,
     lease: values.lease,
+    spool: { folder: values.spoolFolder, maxBytes: values.spoolMaxBytes },
     retry: { attempts: retryAttempts },
     ...(bandwidthLimit !== undefined && { bandwidthLimit }),
     ...(activeHours !== undefined && { activeHours }),

@@ -1,4 +1,5 @@
 import type { Config, Origin } from "../config/config.ts";
+import { pipelineText, pipelineView } from "../config/pipelines.ts";
 import { SETTING_NAMES, settingOf } from "../config/settings.ts";
 import { settingsTable } from "../config/table.ts";
 import { maskValue, showValue } from "../config/values.ts";
@@ -30,6 +31,9 @@ function show(config: Config, output: Context["output"]): void {
   for (const { setting, value, origin } of settings) {
     output.record({ setting: setting.path, value, ...originView(origin) });
   }
+  const pipelines = pipelinesOf(config);
+  for (const { path, setting, origin } of pipelines)
+    output.record({ setting: path, value: pipelineView(setting), ...originView(origin) });
   if (output.isJson) return;
   const rows = settings.map(({ setting, value, origin }) => [
     setting.path,
@@ -38,11 +42,19 @@ function show(config: Config, output: Context["output"]): void {
       : showValue(setting, value),
     originText(origin),
   ]);
+  const more = pipelines.map(({ path, setting, origin }) => [path, pipelineText(setting), originText(origin)]);
   printTable(
     output,
     [{ title: "SETTING" }, { title: "VALUE", isFlexible: true }, { title: "FROM", isFlexible: true }],
-    rows,
+    [...rows, ...more],
   );
+}
+
+function pipelinesOf({ pipelines, file = "" }: Config) {
+  return Object.entries(pipelines).map(([name, setting]) => {
+    const origin: Origin = { from: "file", file, line: setting.line };
+    return { path: `pipelines.${name}`, setting, origin };
+  });
 }
 
 function originView(origin: Origin) {

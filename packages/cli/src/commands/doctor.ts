@@ -8,6 +8,7 @@ import { ledgerCheck } from "../doctor/ledger.ts";
 import { type LedgerFacts, readLedger } from "../doctor/ledger-facts.ts";
 import { limitCheck } from "../doctor/limits.ts";
 import { nodeCheck } from "../doctor/node.ts";
+import { pipelineCheck } from "../doctor/pipelines.ts";
 import type { LedgerExamination } from "../doctor/scratch-ledger.ts";
 import { serviceCheck } from "../doctor/service.ts";
 import { settingsCheck } from "../doctor/settings.ts";
@@ -32,6 +33,7 @@ const CHECKS: readonly Check<LedgerExamination>[] = [
   limitCheck,
   folderCheck,
   watchCheck,
+  pipelineCheck,
   serviceCheck,
   credentialsCheck,
 ];

@@ -1,4 +1,4 @@
-import { type FileRecord, type FileState, timelineOf, type UploadService } from "@bucketline/core";
+import { type FileRecord, type FileState, type TimelineEntry, timelineOf, type UploadService } from "@bucketline/core";
 import { fileView, timelineView } from "@bucketline/http/views";
 import { withService } from "../assembly/service.ts";
 import type { Context } from "../context.ts";
@@ -73,7 +73,10 @@ function rowOf(file: FileRecord): (string | Cell)[] {
 async function show({ output }: Context, service: UploadService, id: string, path: string): Promise<void> {
   const { file, parts } = await service.file(id, path);
   const entries = timelineOf(file, parts);
-  output.record({ ...fileView(file), timeline: entries.map(timelineView) });
+  output.record({
+    ...fileView(file),
+    timeline: entries.map(timelineView),
+  });
   if (output.isJson) return;
   const facts: [string, string][] = [
     ["path", file.path],
@@ -90,6 +93,7 @@ async function show({ output }: Context, service: UploadService, id: string, pat
   for (const entry of entries) {
     const { what, at, reason, attempt, parts: done, bytes: size } = timelineView(entry);
     const details = [
+      ...stepTexts(entry),
       attempt === null ? "" : `attempt ${attempt}`,
       done === null ? "" : count(done, "part"),
       size === null ? "" : bytes(size),
@@ -98,4 +102,12 @@ async function show({ output }: Context, service: UploadService, id: string, pat
     const when = at === null ? "as soon as may be" : moment(Date.parse(at));
     output.line(`${when.padEnd(21)}${what.padEnd(12)}${printable(details.join(" · "))}`.trimEnd());
   }
+}
+
+/** What a step of a pipeline did; nothing of other entries. */
+function stepTexts(entry: TimelineEntry): string[] {
+  if (entry.what !== "step") return [];
+  const { step, outcome, bytesIn, bytesOut, message } = entry;
+  const sizes = outcome === "transformed" ? `${bytes(bytesIn)} to ${bytes(bytesOut)}` : "";
+  return [step, outcome, sizes, message ?? ""];
 }

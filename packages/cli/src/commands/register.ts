@@ -1,4 +1,3 @@
-import { resolve } from "node:path";
 import type { RegisterOptions } from "@bucketline/core";
 import { registerOptions } from "../assembly/registration.ts";
 import { withService } from "../assembly/service.ts";
@@ -34,7 +33,7 @@ export async function run(context: Context, args: RegisterArguments): Promise<un
 function optionsOf({ folder, destination, ...args }: RegisterArguments, workingFolder: string): RegisterOptions {
   const { id, mode, schedule, boundTo, maxUnstableAge } = args;
   return {
-    ...registerOptions(args, resolve(workingFolder, folder), destination),
+    ...registerOptions(args, folder, destination, workingFolder),
     ...(id !== undefined && { id }),
     ...(mode !== undefined && { mode }),
     ...(schedule !== undefined && { schedule: scheduleOf(schedule) }),

@@ -4,7 +4,7 @@ import { withService } from "../assembly/service.ts";
 import { ledgerPlace } from "../assembly/stores.ts";
 import type { Context } from "../context.ts";
 import { printable } from "../output/printable.ts";
-import { bytes, count, moment, percent } from "../output/quantities.ts";
+import { bytes, count, duration, moment, percent } from "../output/quantities.ts";
 import { stateCell } from "../output/states.ts";
 import { uploadsOf } from "./ls.ts";
 
@@ -89,7 +89,9 @@ function showOne({ output }: Context, upload: Upload): void {
     ["reason", reason ? `${reason.code}: ${reason.message}` : ""],
     ["folder", spec.sourceFolder],
     ["bucket", spec.bucket],
-    ["keys", spec.keyTemplate],
+    ["keys", `${spec.keyTemplate}${spec.keySuffix}`],
+    ["pipeline", spec.pipeline ?? ""],
+    ["afterwards", afterwards(spec)],
     ["done", percent(progress.fraction)],
     [
       "files",
@@ -106,6 +108,13 @@ function showOne({ output }: Context, upload: Upload): void {
     ["registered", moment(upload.createdAt)],
     ["changed", moment(upload.updatedAt)],
   ]);
+}
+
+/** Nothing for files that stay. */
+function afterwards({ drop, afterUpload }: Upload["spec"]): string {
+  if (drop)
+    return `drop folder; done/ is kept ${drop.retention === null ? "for ever" : duration(drop.retention / 1_000)}`;
+  return typeof afterUpload === "object" ? `moved to ${afterUpload.moveTo}` : afterUpload === "delete" ? "deleted" : "";
 }
 
 function filesOf(total: number, uploaded: number, failed: number, skipped: number, pending: number): string {

@@ -1,17 +1,18 @@
-import type { Upload, UploadService } from "@bucketline/core";
+import type { UploadService } from "@bucketline/core";
 import { onlyUploads } from "../assembly/only-uploads.ts";
 import { withService } from "../assembly/service.ts";
 import { makeStore } from "../assembly/stores.ts";
 import type { Context } from "../context.ts";
-import { CommandError, codeOf, EXIT, type ExitCode, Interrupted } from "../errors.ts";
+import { EXIT, type ExitCode, Interrupted } from "../errors.ts";
 import { printable } from "../output/printable.ts";
 import { bytes, count } from "../output/quantities.ts";
 import { refuseUnfit } from "../transfer/fitness.ts";
 import { foretell } from "../transfer/foretelling.ts";
-import { differences, type Errand, type Identified, uploadOf } from "../transfer/identity.ts";
+import { type Errand, type Identified, uploadOf } from "../transfer/identity.ts";
 import { exitCodeFor, type Outcome } from "../transfer/outcome.ts";
 import { Pass, pace } from "../transfer/pass.ts";
 import { refuseUnreachable } from "../transfer/reach.ts";
+import { earlierOf, registerAgain } from "../transfer/registering.ts";
 import { interruptedView, reportLines, summaryView } from "../transfer/report.ts";
 
 interface SyncArguments extends Errand {
@@ -67,7 +68,7 @@ class Sync {
     const { context, service, pass, asked, args } = this.#options;
     const { signal } = context;
     await this.#announce();
-    await this.#register();
+    await registerAgain(service, asked, { isFollowed: args.watch === true, signal });
     await refuseUnreachable(service, signal);
     pass.begin();
     await service.start({ signal });
@@ -86,11 +87,11 @@ class Sync {
   }
 
   async #announce(): Promise<void> {
-    const { context, pass, asked } = this.#options;
+    const { context, service, pass, asked } = this.#options;
     const prefix = (asked.keyTemplate ?? "").replace(/\{.*$/s, "");
     const { style } = context.output.stdout;
     pass.note(style("bold", `${printable(asked.sourceFolder)} → s3://${printable(asked.bucket)}/${printable(prefix)}`));
-    const earlier = await this.#earlier();
+    const earlier = await earlierOf(service, asked.id);
     if (!earlier) return;
     refuseUnfit(earlier);
     const { filesUploaded, filesTotal, bytesUploaded } = earlier.progress;
@@ -98,27 +99,6 @@ class Sync {
     if (earlier.lastScan || filesTotal > 0) {
       const there = `${filesUploaded.toLocaleString("en-US")} of ${count(filesTotal, "file")}, ${bytes(bytesUploaded)}`;
       pass.note(style("dim", `Going on with ${printable(asked.id)}: ${there} in the bucket already.`));
-    }
-  }
-
-  async #earlier(): Promise<Upload | undefined> {
-    try {
-      return await this.#options.service.get(this.#options.asked.id);
-    } catch (error) {
-      if (codeOf(error) === "UPLOAD_NOT_FOUND") return undefined;
-      throw error;
-    }
-  }
-
-  async #register(): Promise<void> {
-    const { context, service, asked, args } = this.#options;
-    try {
-      const { spec } = await service.register(asked, { signal: context.signal });
-      const schedule = args.watch ? null : "manual";
-      if (spec.schedule !== schedule) await service.adjust(asked.id, { schedule });
-    } catch (error) {
-      if (codeOf(error) !== "UPLOAD_EXISTS") throw error;
-      throw otherSettings(await service.get(asked.id), asked, error);
     }
   }
 
@@ -171,16 +151,4 @@ class Sync {
         .join(""),
     );
   }
-}
-
-function otherSettings({ id, spec }: Upload, asked: Identified, cause: unknown): CommandError {
-  const names = differences(spec, asked).map(
-    (name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
-  );
-  const message = `Folder and destination are those of upload ${printable(id)}, which has other settings (${names.join(", ")}).`;
-  return new CommandError("UPLOAD_EXISTS", EXIT.usage, message, {
-    cause,
-    remedy:
-      "Use the settings that it was begun with, or --id NAME for an upload of its own, which sends every file again.",
-  });
 }

@@ -1,3 +1,4 @@
+import type { PipelineSettings } from "./pipelines.ts";
 import type { SettingName, Values } from "./settings.ts";
 
 /** Where a value comes from. */
@@ -9,8 +10,10 @@ export type Origin =
 
 /** What is in force: flags before the environment (`.env` last) before bucketline.yaml before the defaults. */
 export interface Config {
-  readonly values: Values & { readonly databaseUrl: string; readonly dataFolder: string };
+  readonly values: Values & { readonly databaseUrl: string; readonly dataFolder: string; readonly spoolFolder: string };
   readonly origins: Readonly<Record<SettingName, Origin>>;
+  /** Only bucketline.yaml has them. */
+  readonly pipelines: PipelineSettings;
   /** The bucketline.yaml that was read. */
   readonly file: string | undefined;
   /** The environment with what `.env` adds. */

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { CommandError, EXIT } from "../errors.ts";
 import { printable } from "../output/printable.ts";
+import type { PipelineSettings } from "./pipelines.ts";
 import type { SettingName } from "./settings.ts";
 import type { Value } from "./values.ts";
 
@@ -14,6 +15,7 @@ export interface ConfigFile {
   /** Absolute. */
   readonly path: string;
   readonly values: ReadonlyMap<SettingName, FileValue>;
+  readonly pipelines: PipelineSettings;
 }
 
 const NAMES = ["bucketline.yaml", "bucketline.yml"];

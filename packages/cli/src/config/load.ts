@@ -43,9 +43,11 @@ export async function loadConfig({ folder, environment, flags, file }: ConfigSou
   if (problems.length > 0) throw new ConfigError(problems);
   values.dataFolder ??= ownFolder(variables.all);
   values.databaseUrl ??= `sqlite:${join(String(values.dataFolder), "uploads.db")}`;
+  values.spoolFolder ??= join(String(values.dataFolder), "spool");
   return {
     values: values as Config["values"],
     origins: origins as Config["origins"],
+    pipelines: configFile?.pipelines ?? {},
     file: configFile?.path,
     environment: variables.all,
   };

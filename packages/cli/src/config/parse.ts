@@ -14,6 +14,8 @@ import { ConfigError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
 import { printable } from "../output/printable.ts";
 import type { ConfigFile, FileValue } from "./file.ts";
+import { readPipelines, type Source } from "./parse-pipelines.ts";
+import type { PipelineSettings } from "./pipelines.ts";
 import { leafSchema } from "./schema.ts";
 import type { Setting } from "./setting.ts";
 import { SETTING_NAMES, type SettingName, settingOf } from "./settings.ts";
@@ -27,29 +29,42 @@ export function parseConfigFile(path: string, text: string): ConfigFile {
   for (const { message, pos } of document.errors) reader.problem(pos[0], `${message}.`.replace(/\.+$/, "."));
   if (reader.problems.length === 0) reader.readRoot(document.contents);
   if (reader.problems.length > 0) throw new ConfigError(reader.problems);
-  return { path, values: reader.values };
+  return { path, values: reader.values, pipelines: reader.pipelines };
 }
 
 const BY_PATH = new Map(SETTING_NAMES.map((name) => [settingOf(name).path, name]));
 const SECTIONS = new Set([...BY_PATH.keys()].filter((path) => path.includes(".")).map((path) => path.split(".")[0]));
 
 /** Goes through the file by its nodes, so that every problem has its place. */
-class Reader {
+class Reader implements Source {
+  pipelines: PipelineSettings = {};
   readonly values = new Map<SettingName, FileValue>();
   readonly problems: string[] = [];
-  readonly #path: string;
+  readonly path: string;
   readonly #lines: LineCounter;
   readonly #document: Document;
 
   constructor(path: string, lines: LineCounter, document: Document) {
-    this.#path = path;
+    this.path = path;
     this.#document = document;
     this.#lines = lines;
   }
 
   problem(offset: number, message: string): void {
+    this.problems.push(`${this.placeOf(offset)}: ${message}`);
+  }
+
+  placeOf(offset: number): string {
     const { line, col } = this.#lines.linePos(offset);
-    this.problems.push(`${printable(this.#path)}:${line}:${col}: ${message}`);
+    return `${printable(this.path)}:${line}:${col}`;
+  }
+
+  lineOf(offset: number): number {
+    return this.#lines.linePos(offset).line;
+  }
+
+  contentOf(node: Node): unknown {
+    return node.toJS(this.#document);
   }
 
   readRoot(contents: Node | null): void {
@@ -66,14 +81,15 @@ class Reader {
       }
       const path = `${prefix}${String(key.value)}`;
       const name = BY_PATH.get(path);
-      const node = this.#resolved(value);
+      const node = this.resolved(value);
       if (name !== undefined) this.#readValue(name, node, startOf(key));
       else if (prefix === "" && SECTIONS.has(path)) this.#readSection(path, node, startOf(key));
+      else if (path === "pipelines") this.pipelines = readPipelines(this, node);
       else this.problem(startOf(key), unknownKey(path, prefix));
     }
   }
 
-  #resolved(value: unknown): Node | null {
+  resolved(value: unknown): Node | null {
     if (isAlias(value)) return value.resolve(this.#document) ?? null;
     return isNode(value) ? value : null;
   }
@@ -94,10 +110,9 @@ class Reader {
     const setting = settingOf(name);
     const offset = startOf(node);
     try {
-      const found: unknown = node.toJS(this.#document);
+      const found = this.contentOf(node);
       if (!Check(leafSchema(setting), found)) throw new ValueProblem(wantedOf(setting));
-      const { line } = this.#lines.linePos(at);
-      this.values.set(name, { value: heldValue(setting, found as Value), line });
+      this.values.set(name, { value: heldValue(setting, found as Value), line: this.lineOf(at) });
     } catch (error) {
       // The parser itself refuses aliases that would multiply without bounds.
       if (!(error instanceof ValueProblem || error instanceof ReferenceError)) throw error;
@@ -119,7 +134,7 @@ function heldValue(setting: Setting, found: Value): Value {
 }
 
 function unknownKey(path: string, prefix: string): string {
-  const known = [...BY_PATH.keys(), ...[...SECTIONS].map(String)];
+  const known = [...BY_PATH.keys(), ...[...SECTIONS].map(String), "pipelines"];
   const here = known.filter((one) => (prefix === "" ? !one.includes(".") : one.startsWith(prefix)));
   const elsewhere = known.find((one) => one.endsWith(`.${path}`) || one === path.slice(prefix.length));
   const suggestion = nearest(path, here) ?? elsewhere ?? nearest(path, known);

@@ -1,6 +1,7 @@
 import { type TSchema, Type } from "typebox";
 import type { Setting } from "./setting.ts";
 import { SETTING_NAMES, settingOf } from "./settings.ts";
+import { pipelinesSchema } from "./step-schema.ts";
 import { type Value, wantedOf } from "./values.ts";
 
 /** What bucketline.yaml may hold, as a JSON Schema that editors can use as well. */
@@ -14,6 +15,7 @@ export function fileSchema(): TSchema {
     else sections.set(section, { ...sections.get(section), [key]: Type.Optional(leafSchema(setting)) });
   }
   for (const [section, leaves] of sections) top[section] = Type.Optional(Type.Object(leaves, CLOSED));
+  top.pipelines = Type.Optional(pipelinesSchema());
   return Type.Object(top, {
     $schema: "https://json-schema.org/draft/2020-12/schema",
     title: "bucketline.yaml",

@@ -5,6 +5,7 @@ import { showValue } from "./values.ts";
 const TITLES: Readonly<Record<string, string>> = {
   "": "Ledger and log",
   transfer: "Transfers",
+  spool: "Spool of pipelines",
   monitor: "Watching folders",
   s3: "Object store",
   http: "HTTP service",

@@ -28,6 +28,10 @@ const TOLD = [
   "file:changed",
   "file:removed",
   "file:deleted",
+  "file:claimed",
+  "file:disposed",
+  "step:started",
+  "step:finished",
   "monitor:degraded",
   "warning",
 ] as const satisfies readonly EventName[];
@@ -80,6 +84,7 @@ function eventView(payload: Told): object {
     ...(snakeNamed(payload) as object),
     ...("scan" in payload && { scan: scanView(payload.scan) }),
     ...("nextAttemptAt" in payload && { next_attempt_at: timeView(payload.nextAttemptAt) }),
+    ...("startedAt" in payload && { started_at: timeView(payload.startedAt), ended_at: timeView(payload.endedAt) }),
     ...("until" in payload && { until: payload.until === null ? null : timeView(payload.until) }),
   };
 }

@@ -62,4 +62,6 @@ export const TRANSFER_SETTINGS: readonly SettingName[] = [
   "bandwidthLimit",
   "activeHours",
   "retryAttempts",
+  "spoolFolder",
+  "spoolMaxBytes",
 ];

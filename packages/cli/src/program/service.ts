@@ -58,6 +58,39 @@ export const SERVICE_COMMANDS: readonly CommandDefinition[] = [
     load: () => import("../commands/doctor.ts"),
   },
   {
+    name: "decrypt",
+    group: "Set up",
+    summary: "decrypt a file that a pipeline has encrypted",
+    description:
+      "The file appears under its name only when all of it is authenticated, and replaces none. With - as target the bytes go to\n" +
+      "standard output as they are authenticated: nothing of them may be trusted before the exit code is 0. Without --key-file\n" +
+      "the keys of bucketline.yaml are tried.",
+    operands: [
+      { name: "from", summary: "the encrypted file, or - for standard input" },
+      { name: "to", summary: "where to put it, or - for standard output" },
+    ],
+    options: [
+      { flags: "--key-file <file>", isRepeated: true, summary: "file with a key" },
+      {
+        flags: "--key-id <id>",
+        isRepeated: true,
+        summary: "id of each key, in the same order (default: the file's name without its ending)",
+      },
+      {
+        flags: "--context <name=value>",
+        isRepeated: true,
+        summary: "refuse a file that is not bound to this",
+      },
+      { flags: "--force", summary: "replace a file that is there" },
+    ],
+    examples: [
+      { says: "With a key", line: "decrypt report.pdf.enc report.pdf --key-file 2026-01.key" },
+      { says: "With the keys of bucketline.yaml", line: "decrypt report.pdf.enc report.pdf" },
+      { says: "From standard input", line: "decrypt - archive.tar --key-file k.key --key-id 2026-01" },
+    ],
+    load: () => import("../commands/decrypt.ts"),
+  },
+  {
     name: "config",
     group: "Set up",
     summary: "show every setting, its value and where it comes from",

@@ -1,6 +1,6 @@
 import { readCount, readDuration } from "../config/values.ts";
 import { BUCKET_SETTINGS, type CommandDefinition, type OperandDefinition, TRANSFER_SETTINGS } from "./define.ts";
-import { DELETE_OPTIONS, FILE_OPTIONS, OBJECT_OPTIONS } from "./upload-options.ts";
+import { AFTER_OPTION, DELETE_OPTIONS, FILE_OPTIONS, OBJECT_OPTIONS, PIPELINE_OPTION } from "./upload-options.ts";
 
 const FOLDER: OperandDefinition = { name: "folder", summary: "the folder to upload" };
 const DESTINATION: OperandDefinition = { name: "destination", summary: "s3://BUCKET or s3://BUCKET/PREFIX" };
@@ -20,6 +20,8 @@ export const TRANSFER_COMMANDS: readonly CommandDefinition[] = [
       ...FILE_OPTIONS,
       ...OBJECT_OPTIONS,
       ...DELETE_OPTIONS,
+      PIPELINE_OPTION,
+      AFTER_OPTION,
       { flags: "-n, --dry-run", summary: "say what would be done, and touch nothing" },
       { flags: "-w, --watch", summary: "stay, and send what is new and changed, until Ctrl-C" },
       { flags: "--verify", summary: "compare the bucket with what was sent, at the end" },
@@ -35,9 +37,42 @@ export const TRANSFER_COMMANDS: readonly CommandDefinition[] = [
       { says: "Below a prefix, JPEGs only", line: "sync ./photos s3://my-bucket/2026 --pattern '**/*.jpg'" },
       { says: "What would be done", line: "sync ./photos s3://my-bucket --dry-run" },
       { says: "And go on with what comes and changes", line: "sync ./photos s3://my-bucket --watch" },
+      { says: "Compressed, as bucketline.yaml says", line: "sync ./logs s3://my-bucket/logs --pipeline compressed" },
       { says: "Lines of JSON for a script", line: "sync ./photos s3://my-bucket --json | jq ." },
     ],
     load: () => import("../commands/sync.ts"),
+  },
+  {
+    name: "drop",
+    group: "Upload",
+    summary: "send what is put into a folder's incoming/, and move it to done/ or failed/",
+    description:
+      "Files of incoming/ that are quiet are moved to working/, sent, and moved to done/ once they are proven to be in the bucket;\n" +
+      "what a check refuses, and what fails for good, goes to failed/. Runs until Ctrl-C, and goes on where it was when it is run\n" +
+      "again, however it ended. The folder must exist; the four in it are made.",
+    operands: [{ ...FOLDER, summary: "the folder that holds incoming/, working/, done/ and failed/" }, DESTINATION],
+    options: [
+      { flags: "--id <id>", summary: "name of the upload in the ledger (default: made of folder and destination)" },
+      PIPELINE_OPTION,
+      {
+        flags: "--retention <duration>",
+        summary: "delete files from done/ after so long (default: never)",
+        read: readDuration,
+      },
+      { flags: "--once", summary: "take what is there now, as it is, send it, and end" },
+      ...FILE_OPTIONS,
+      ...OBJECT_OPTIONS,
+    ],
+    settings: [...TRANSFER_SETTINGS, "monitorInterval", "stabilityThreshold", "requeueFailedAfter", ...BUCKET_SETTINGS],
+    examples: [
+      { says: "Until Ctrl-C", line: "drop /srv/scans s3://my-bucket/scans" },
+      {
+        says: "Checked and encrypted, done/ kept for 30 days",
+        line: "drop /srv/scans s3://my-bucket --pipeline sealed --retention 30d",
+      },
+      { says: "From cron", line: "drop /srv/scans s3://my-bucket --once --stability-threshold 1m --quiet" },
+    ],
+    load: () => import("../commands/drop.ts"),
   },
   {
     name: "scan",
@@ -66,7 +101,7 @@ export const TRANSFER_COMMANDS: readonly CommandDefinition[] = [
       { name: "upload", summary: "id of an upload, or a folder" },
       { ...DESTINATION, summary: "with a folder: s3://BUCKET or s3://BUCKET/PREFIX", isOptional: true },
     ],
-    options: [...FILE_OPTIONS, ...OBJECT_OPTIONS, ...DELETE_OPTIONS],
+    options: [...FILE_OPTIONS, ...OBJECT_OPTIONS, ...DELETE_OPTIONS, PIPELINE_OPTION, AFTER_OPTION],
     settings: [...BUCKET_SETTINGS],
     examples: [
       { says: "Of an upload", line: "plan photos" },
@@ -113,11 +148,14 @@ export const TRANSFER_COMMANDS: readonly CommandDefinition[] = [
       ...FILE_OPTIONS,
       ...OBJECT_OPTIONS,
       ...DELETE_OPTIONS,
+      PIPELINE_OPTION,
+      AFTER_OPTION,
     ],
     settings: [...BUCKET_SETTINGS],
     examples: [
       { says: "Follow a folder", line: "register /srv/photos s3://my-bucket --id photos" },
       { says: "Every night at three", line: "register /srv/photos s3://my-bucket --id photos --schedule '0 3 * * *'" },
+      { says: "And take away what is sent", line: "register /srv/out s3://my-bucket --after-upload move:/srv/sent" },
     ],
     load: () => import("../commands/register.ts"),
   },

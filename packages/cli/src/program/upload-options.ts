@@ -1,4 +1,4 @@
-import { readDuration, readSize } from "../config/values.ts";
+import { readDuration, readSize, ValueProblem } from "../config/values.ts";
 import type { OptionDefinition } from "./define.ts";
 
 /** The options that say what an upload is, by the names that RegisterOptions of the library has. */
@@ -17,6 +17,9 @@ export interface UploadArguments {
   readonly compare?: "stat" | "hash";
   readonly onSourceDelete?: "keep" | "delete";
   readonly rootMarker?: string;
+  /** `moveTo` as it was given. */
+  readonly afterUpload?: "keep" | "delete" | { readonly moveTo: string };
+  readonly pipeline?: string;
   readonly storageClass?: string;
   readonly serverSideEncryption?: string;
   readonly kmsKeyId?: string;
@@ -46,6 +49,27 @@ export const FILE_OPTIONS: readonly OptionDefinition[] = [
     choices: ["stat", "hash"],
   },
 ];
+
+/** What becomes of files on their way. */
+export const PIPELINE_OPTION: OptionDefinition = {
+  flags: "--pipeline <name>",
+  summary: "check and transform files by this pipeline of bucketline.yaml (default: none)",
+};
+
+/** And of the files themselves. */
+export const AFTER_OPTION: OptionDefinition = {
+  flags: "--after-upload <what>",
+  summary: "what becomes of files that are sent: keep, delete, or move:FOLDER (default: keep)",
+  read: readAfterUpload,
+};
+
+/** @throws ValueProblem */
+function readAfterUpload(text: string): NonNullable<UploadArguments["afterUpload"]> {
+  if (text === "keep" || text === "delete") return text;
+  const moveTo = text.startsWith("move:") ? text.slice("move:".length) : "";
+  if (moveTo === "") throw new ValueProblem("keep, delete, or move: and a folder, such as move:/srv/sent");
+  return { moveTo };
+}
 
 /** How they are stored. */
 export const OBJECT_OPTIONS: readonly OptionDefinition[] = [

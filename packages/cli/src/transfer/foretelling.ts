@@ -28,7 +28,7 @@ export async function foretell(
   const isNew = typeof what !== "string";
   // As sync does it.
   const options = isNew ? { stabilityThreshold: 0, state: await ledgerToRead(context) } : {};
-  const needs = { bucket: false, makesLedger: isNew, options };
+  const needs = { bucket: false, pipelines: true, makesLedger: isNew, options };
   return await withService(context, needs, async (service) => tell(context, service, what, request));
 }
 

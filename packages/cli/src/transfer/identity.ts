@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { hostname } from "node:os";
-import { basename, dirname, relative, resolve, sep } from "node:path";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import type { RegisterOptions, UploadSpec } from "@bucketline/core";
+import type { DropSettings, RegisterOptions, UploadSpec } from "@bucketline/core";
 import { registerOptions } from "../assembly/registration.ts";
 import type { Config } from "../config/config.ts";
 import { ledgerOf } from "../config/values.ts";
@@ -21,22 +21,32 @@ export type Identified = RegisterOptions & { readonly id: string };
 /**
  * The upload of a command that names a folder and a destination. It is a watched one that is scanned when somebody asks:
  * that way it is the same with and without --watch, and can be brought up to date again and again.
+ * @param drop of a drop folder: an upload of its own, whatever else is done with the folder
  * @throws UsageError
  */
-export function uploadOf({ config, folder }: Pick<Context, "config" | "folder">, errand: Errand): Identified {
-  const given = registerOptions(errand, errand.folder, errand.destination);
-  const sourceFolder = resolve(folder, given.sourceFolder);
+export function uploadOf(
+  { config, folder }: Pick<Context, "config" | "folder">,
+  errand: Errand,
+  drop?: DropSettings,
+): Identified {
+  const given = registerOptions(errand, errand.folder, errand.destination, folder);
+  const { sourceFolder } = given;
   // Other hosts that share a ledger have other folders of the same name.
   const isShared = ledgerOf(config.values.databaseUrl)?.kind === "postgres";
   const host = isShared ? (config.values.host ?? hostname()) : undefined;
-  const exclude = [...[given.exclude ?? []].flat(), ...ownFiles(sourceFolder, config)];
+  const exclude = [
+    ...[given.exclude ?? []].flat(),
+    ...ownFiles(drop ? join(sourceFolder, "incoming") : sourceFolder, config, given),
+  ];
+  const destination = [given.bucket, given.keyTemplate, config.values.endpointUrl ?? "", host];
   return {
     ...given,
-    id: errand.id ?? nameOf(sourceFolder, [given.bucket, given.keyTemplate, config.values.endpointUrl ?? "", host]),
+    id: errand.id ?? nameOf(sourceFolder, drop ? [...destination, "drop"] : destination),
     sourceFolder,
     mode: "watch",
     schedule: "manual",
     ...(exclude.length > 0 && { exclude }),
+    ...(drop && { drop }),
     ...(host !== undefined && { host }),
   };
 }
@@ -50,8 +60,14 @@ function nameOf(folder: string, destination: readonly unknown[]): string {
   return `${readable || "folder"}-${digest.digest("hex").slice(0, 10)}`;
 }
 
-/** Globs of our own ledger, if it is inside the folder: it changes with every file that is sent. */
-function ownFiles(folder: string, { values }: Config): string[] {
+/** Globs of our own ledger and spool, if they are inside the folder: they change with every file that is sent. */
+function ownFiles(folder: string, config: Config, { pipeline }: RegisterOptions): string[] {
+  const ledger = ledgerFiles(folder, config);
+  const spool = pipeline === undefined ? [] : below(folder, config.values.spoolFolder).map((glob) => `${glob}/**`);
+  return [...ledger, ...spool];
+}
+
+function ledgerFiles(folder: string, { values }: Config): string[] {
   const place = ledgerOf(values.databaseUrl);
   if (!place || place.kind === "postgres" || place.path === ":memory:") return [];
   if (dirname(place.path) === values.dataFolder) return below(folder, values.dataFolder).map((glob) => `${glob}/**`);
@@ -79,6 +95,7 @@ const DEFAULTS: Partial<UploadSpec> = {
   onSourceDelete: "keep",
   afterUpload: "keep",
   drop: null,
+  pipeline: null,
   rootMarker: null,
   object: {},
 };
@@ -88,7 +105,7 @@ export function differences(upload: UploadSpec, asked: RegisterOptions): string[
   const listed = (name: string, value: unknown) => (name === "pattern" || name === "exclude" ? [value].flat() : value);
   const differing = Object.entries(DEFAULTS).filter(([name, fallback]) => {
     const wanted = asked[name as keyof RegisterOptions] ?? fallback;
-    return !isDeepStrictEqual(listed(name, wanted), upload[name as keyof UploadSpec]);
+    return !isDeepStrictEqual(listed(name, wanted), upload[name as keyof UploadSpec] ?? fallback);
   });
   const places = (["sourceFolder", "bucket", "keyTemplate", "mode"] as const).filter(
     (name) => asked[name] !== upload[name],

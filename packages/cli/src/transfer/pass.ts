@@ -8,7 +8,13 @@ import { type Outcome, reasonsOf } from "./outcome.ts";
 import { tellTrouble } from "./trouble.ts";
 
 /** What is wrong with a folder as a whole, or with what was to be deleted: worth repeating at the end. */
-const LASTING = ["SOURCE_NOT_READABLE", "SOURCE_OUTSIDE_ROOT", "SOURCE_DOUBTFUL", "DELETE_REFUSED"];
+const LASTING = [
+  "SOURCE_NOT_READABLE",
+  "SOURCE_OUTSIDE_ROOT",
+  "SOURCE_DOUBTFUL",
+  "SOURCE_NOT_DISPOSED",
+  "DELETE_REFUSED",
+];
 const MOST_WARNINGS = 20;
 
 /** A terminal is drawn anew more often than anybody else need be told how it goes. */
@@ -19,6 +25,8 @@ export function pace({ output }: Context): { readonly progressInterval?: number 
 export interface PassOptions {
   readonly service: UploadService;
   readonly context: Context;
+  /** Every failure, and not only the first of each kind. */
+  readonly tellsAll?: boolean;
 }
 
 /** One pass of a service over uploads, shown as it goes. */
@@ -32,7 +40,7 @@ export class Pass {
   readonly #warnings = new Map<string, Map<string, { readonly code: string; readonly message: string }>>();
   readonly #began = performance.now();
 
-  constructor({ service, context }: PassOptions) {
+  constructor({ service, context, tellsAll = false }: PassOptions) {
     this.#service = service;
     this.#signal = context.signal;
     this.observation = new Observation(service);
@@ -46,7 +54,7 @@ export class Pass {
     });
     this.#endEvents = tellEvents(service, context.output);
     this.#context = context;
-    tellTrouble(service, (line) => this.note(line), context.output.stdout);
+    tellTrouble(service, (line) => this.note(line), { terminal: context.output.stdout, tellsAll });
     this.#signal.addEventListener("abort", this.#onStop, { once: true });
   }
 

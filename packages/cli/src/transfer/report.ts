@@ -22,8 +22,8 @@ export function reportLines(outcome: Outcome, terminal: Terminal): string[] {
     ...(upload.state === "FAILED" && upload.reason && upload.reason.code !== "UPLOAD_FAILED"
       ? [style("red", `${upload.reason.code}: ${printable(upload.reason.message)}`)]
       : []),
-    ...groupLines("failed", failed, style, width),
-    ...groupLines("cannot be in the bucket", missing, style, width),
+    ...groupLines("failed", failed, terminal),
+    ...groupLines("cannot be in the bucket", missing, terminal),
     ...warnings.map(({ code, message }) => style("yellow", `${code}: ${printable(message)}`)),
     ...(verification ? [verificationLine(verification)] : []),
     ...next(outcome).map((line) => wrapWords(line, width, { first: "", rest: "" })),
@@ -65,7 +65,10 @@ const PURPOSES: Readonly<Partial<Record<string, string>>> = {
 
 const BELOW = { first: "  ", rest: "    " };
 
-function groupLines(what: string, groups: readonly ReasonGroup[], style: Terminal["style"], width: number): string[] {
+/** Files by why they are not in the bucket, with what to do. */
+export function groupLines(what: string, groups: readonly ReasonGroup[], terminal: Terminal): string[] {
+  const { style } = terminal;
+  const width = widthOf(terminal);
   return groups.flatMap(({ code, files, examples, remedy }) => [
     style("red", `${count(files, "file")} ${what}: ${code}`),
     ...examples.map(({ path, message }) => wrapWords(printable(`${path}: ${message}`), width, BELOW)),

@@ -8,7 +8,11 @@ const TOLD_PER_CODE = 5;
 const INDENT = " ".repeat("retrying ".length);
 
 /** Tells failures as they happen, and everything else once: a store that is away would repeat itself for every file. */
-export function tellTrouble(service: UploadService, note: (line: string) => void, terminal: Terminal): void {
+export function tellTrouble(
+  service: UploadService,
+  note: (line: string) => void,
+  { terminal, tellsAll = false }: { readonly terminal: Terminal; readonly tellsAll?: boolean },
+): void {
   const counts = new Map<string, number>();
   const times = (key: string) => {
     const before = counts.get(key) ?? 0;
@@ -22,7 +26,7 @@ export function tellTrouble(service: UploadService, note: (line: string) => void
   const about = (path: string, { code, message }: Reason) => `${path}: ${code}: ${message}`;
   service.on("file:failed", ({ path, reason }) => {
     const before = times(`failed ${reason.code}`);
-    if (before < TOLD_PER_CODE) tell("red", "failed", about(path, reason));
+    if (tellsAll || before < TOLD_PER_CODE) tell("red", "failed", about(path, reason));
     else if (before === TOLD_PER_CODE)
       note(terminal.style("dim", `More failures of the kind ${reason.code} are not shown.`));
   });

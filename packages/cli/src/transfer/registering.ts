@@ -1,0 +1,47 @@
+import type { Upload, UploadService } from "@bucketline/core";
+import { CommandError, codeOf, EXIT } from "../errors.ts";
+import { printable } from "../output/printable.ts";
+import { differences, type Identified } from "./identity.ts";
+
+/** How the upload stood before. @returns undefined when it is new */
+export async function earlierOf(service: UploadService, id: string): Promise<Upload | undefined> {
+  try {
+    return await service.get(id);
+  } catch (error) {
+    if (codeOf(error) === "UPLOAD_NOT_FOUND") return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Records the upload, or finds it again, and sets whether services follow it by themselves.
+ * @throws CommandError `UPLOAD_EXISTS` when it is there with other settings, which are named
+ */
+export async function registerAgain(
+  service: UploadService,
+  asked: Identified,
+  { isFollowed, signal }: { readonly isFollowed: boolean; readonly signal: AbortSignal },
+): Promise<void> {
+  try {
+    const { spec } = await service.register(asked, { signal });
+    const schedule = isFollowed ? null : "manual";
+    if (spec.schedule !== schedule) await service.adjust(asked.id, { schedule });
+  } catch (error) {
+    if (codeOf(error) !== "UPLOAD_EXISTS") throw error;
+    throw otherSettings(await service.get(asked.id), asked, error);
+  }
+}
+
+function otherSettings({ id, spec }: Upload, asked: Identified, cause: unknown): CommandError {
+  const names = differences(spec, asked).map(optionOf);
+  const message = `Folder and destination are those of upload ${printable(id)}, which has other settings (${names.join(", ")}).`;
+  return new CommandError("UPLOAD_EXISTS", EXIT.usage, message, {
+    cause,
+    remedy:
+      "Use the settings that it was begun with, or --id NAME for an upload of its own, which sends every file again.",
+  });
+}
+
+function optionOf(setting: string): string {
+  return setting === "drop" ? "--retention" : `--${setting.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
