@@ -1,7 +1,7 @@
 import { contentType } from "./content-type.ts";
 import type { Disposal } from "./disposal.ts";
 import { BucketlineError, ObjectStoreError, type Reason, reasonOf } from "./errors.ts";
-import { type Evidence, type FileRecord, NEVER } from "./file.ts";
+import { type Evidence, type FileRecord, NEVER, type SourceFacts } from "./file.ts";
 import { filterReason } from "./filters.ts";
 import { abandonTransfer, sendInParts } from "./multipart.ts";
 import { planPartSize } from "./parts.ts";
@@ -128,6 +128,18 @@ export class Worker {
     root: AttemptRoot,
     onWritten: (evidence: Evidence) => void,
   ): Promise<void> {
+    const { evidence, facts } = await this.#deliver(task, upload, root, onWritten);
+    task.records();
+    await task.apply({ type: "uploaded", evidence, facts });
+  }
+
+  /** Leaves nothing open and nothing in memory of a file that only has to be recorded. */
+  async #deliver(
+    task: FileTask,
+    upload: UploadRecord,
+    root: AttemptRoot,
+    onWritten: (evidence: Evidence) => void,
+  ): Promise<{ readonly evidence: Evidence; readonly facts: SourceFacts }> {
     const handle = await root.open(task.file.path, { follow: upload.spec.symlinks === "follow" });
     try {
       const source = await pinSource(handle, task.file);
@@ -137,8 +149,7 @@ export class Worker {
       const evidence =
         unchanged ?? (await this.#options.passage.send(task, source, upload.spec, (made) => send(task, made)));
       if (!unchanged) onWritten(evidence);
-      task.records();
-      await task.apply({ type: "uploaded", evidence, facts: source.facts });
+      return { evidence, facts: source.facts };
     } finally {
       await handle.close();
     }
