@@ -75,7 +75,7 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
     chunkSize: options.chunkSize,
     partsAtOnce: options.partConcurrency,
   };
-  const intake = new Intake({ fileSystem, clock, emit, stabilityThreshold });
+  const intake = new Intake({ fileSystem, state, clock, emit, stabilityThreshold });
   const disposal = new Disposal({
     fileSystem,
     state,

@@ -9,6 +9,7 @@ import { compilePatterns } from "./patterns.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { FileSystem, SourceRoot } from "./ports/file-system.ts";
 import { changesOf, type FolderChanges } from "./ports/folder-changes.ts";
+import type { FileLedger } from "./ports/state-store.ts";
 import { scan } from "./scanner.ts";
 import { openBase } from "./source.ts";
 import { quietDelay, type StabilityPolicy } from "./stability.ts";
@@ -16,6 +17,7 @@ import type { UploadRecord } from "./upload.ts";
 
 export interface IntakeOptions {
   readonly fileSystem: FileSystem;
+  readonly state: Pick<FileLedger, "getFile">;
   readonly clock: Clock;
   readonly emit: Emit;
   /** Milliseconds. */
@@ -41,6 +43,8 @@ interface Round {
 
 /** Longest time between two looks for files in done/ that have been kept long enough. Milliseconds. */
 const EXPIRY_EVERY = 3_600_000;
+/** What tells files of one name apart in done/: when they were moved there, see disposal.ts. */
+const MOVED_AT = /~\d{8}T\d{9}Z(?:~\d+)?(?=(?:\.[^./]*)?$)/;
 /** Entries of incoming/ that are left alone and have been told of; a memory that is full forgets, and tells again. */
 const TOLD_AT_MOST = 10_000;
 
@@ -173,6 +177,7 @@ export class Intake {
           const facts = await done.stat(path);
           // The move set its ctime, and nothing can set it back.
           if (facts?.kind !== "file" || clock.now() - Number(facts.ctimeNs / 1_000_000n) < retention) continue;
+          if (!(await this.#isDelivered(upload, path))) continue;
           if ((await changing.removeFile({ root: done, path }, sourceFacts(facts).fingerprint)) !== "done") continue;
           emit("file:disposed", () => ({ uploadId: upload.id, path, from: join(done.path, path), to: null }));
           await changing.removeEmptyFolders(done, parentPath(path));
@@ -180,6 +185,15 @@ export class Intake {
           this.#leave(upload, `done/${path}`, reasonOf(error).message);
         }
       }
+  }
+
+  /** Whether the ledger says that the bucket has it: what it doubts, or does not know, may be the only copy. */
+  async #isDelivered({ id }: UploadRecord, path: string): Promise<boolean> {
+    for (const name of new Set([path, path.replace(MOVED_AT, "")])) {
+      const file = await this.#options.state.getFile(id, name);
+      if (file) return file.state === "UPLOADED";
+    }
+    return false;
   }
 
   #leave(upload: UploadRecord, path: string, why: string): void {

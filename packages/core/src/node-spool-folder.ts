@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { lstat, mkdir, open, readdir, readFile, rename, rm, rmdir } from "node:fs/promises";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
@@ -39,7 +40,7 @@ export class NodeSpoolFolder implements SpoolFolder {
       const own = await this.#ownFolder();
       const names: string[] = [];
       for (const name of await readdir(this.#base())) {
-        if (name === this.#run || !(await this.#isDead(name))) continue;
+        if (name === this.#run || !(await this.#isDead(name)) || !(await this.#isOurs(name))) continue;
         const taken = await this.#takeOver(name, own);
         names.push(...taken);
       }
@@ -72,10 +73,12 @@ export class NodeSpoolFolder implements SpoolFolder {
   async read(name: string): Promise<SpoolReader | undefined> {
     return await this.#guarded(async () => {
       const path = join(await this.#ownFolder(), name + FINISHED);
-      const file = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
-        if (error.code === "ENOENT") return undefined;
-        throw error;
-      });
+      const file = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)).catch(
+        (error: NodeJS.ErrnoException) => {
+          if (error.code === "ENOENT") return undefined;
+          throw error;
+        },
+      );
       if (!file) return undefined;
       const { size } = await file.stat();
       const read = (target: Uint8Array, position: number) => this.#guarded(() => readAll(file, target, position));
@@ -131,6 +134,12 @@ export class NodeSpoolFolder implements SpoolFolder {
     if (start !== undefined && Number(begun) !== 0 && start !== Number(begun)) return true;
     const run = name.replace(/\.taken\d+$/, "");
     return process_ === process.pid && Number(thread) === threadId && !LIVE.has(run);
+  }
+
+  /** In a folder that others may write to they could put something there that looks like a run of ours. */
+  async #isOurs(name: string): Promise<boolean> {
+    const facts = await lstat(join(this.#base(), name)).catch(() => undefined);
+    return facts?.isDirectory() === true && (process.getuid === undefined || facts.uid === process.getuid());
   }
 
   /** @returns names of the finished files */

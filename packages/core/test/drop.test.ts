@@ -325,6 +325,22 @@ describe("retention", () => {
     expect(process.named("file:disposed")).toContainEqual({ uploadId: "u", path: "x/a", from, to: null });
     await process.expectFile("x/a", { state: "UPLOADED" });
   });
+
+  test("takes files of one name for what they are, and leaves what the ledger does not know or doubts", async () => {
+    put("a.txt", "1");
+    await register({ drop: { retention: 2 * DAY } });
+    await world.until(lies("done", ["a.txt"]));
+    put("a.txt", "22");
+    await world.until(() => Object.keys(listing(world).done).length === 2);
+    put("doubted", "1");
+    await world.until(() => "doubted" in listing(world).done);
+    world.volume.writeFileSync(`${SOURCE}/done/foreign`, "mine");
+    await world.clock.advance(3 * DAY);
+    world.buckets.get(BUCKET)?.objects.delete("u/doubted");
+    await world.until(process.service.verify("u", { repair: true }));
+    await check();
+    expect(Object.keys(listing(world).done).sort()).toEqual(["doubted", "foreign"]);
+  });
 });
 
 /** Another process in place of this one, without its faults. */

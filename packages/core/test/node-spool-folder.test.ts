@@ -1,6 +1,16 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -147,4 +157,24 @@ test("a folder that cannot be used says so", async () => {
   chmodSync(folder, 0o500);
   await expect(at(folder).open()).rejects.toMatchObject({ code: "SPOOL_NOT_WRITABLE" });
   chmodSync(folder, 0o700);
+});
+
+test.runIf(process.getuid?.() === 0)("what somebody else has put there is no run of ours", async () => {
+  const folder = base();
+  const foreign = leftBy(folder, deadPid());
+  chownSync(foreign, 65_534, 65_534);
+  symlinkSync(leftBy(base(), deadPid()), join(folder, `${HOST}.${deadPid()}.0.0.00000000-0000-4000-8000-000000000001`));
+  expect(await at(folder).open()).toEqual([]);
+  expect(readdirSync(foreign).sort()).toEqual(["1.part", "left.spool"]);
+});
+
+test("a link in place of a spooled file is not followed", async () => {
+  const folder = base();
+  const spool = at(folder);
+  await write(spool, "one", "whole");
+  const [run = ""] = readdirSync(folder);
+  writeFileSync(join(folder, "secret"), "secret");
+  rmSync(join(folder, run, "one.spool"));
+  symlinkSync(join(folder, "secret"), join(folder, run, "one.spool"));
+  await expect(spool.read("one")).rejects.toMatchObject({ code: "SPOOL_NOT_WRITABLE" });
 });
