@@ -335,9 +335,9 @@ describe("retention", () => {
     put("doubted", "1");
     await world.until(() => "doubted" in listing(world).done);
     world.volume.writeFileSync(`${SOURCE}/done/foreign`, "mine");
-    await world.clock.advance(3 * DAY);
     world.buckets.get(BUCKET)?.objects.delete("u/doubted");
     await world.until(process.service.verify("u", { repair: true }));
+    await world.clock.advance(3 * DAY);
     await check();
     expect(Object.keys(listing(world).done).sort()).toEqual(["doubted", "foreign"]);
   });
