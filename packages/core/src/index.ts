@@ -70,7 +70,7 @@ export {
 } from "./notice.ts";
 export type { RegisterOptions } from "./options.ts";
 export { comparePaths } from "./paths.ts";
-export type { PipelineDefinition } from "./pipeline/pipelines.ts";
+export type { PipelineDefinition, PipelineSummary } from "./pipeline/pipelines.ts";
 export {
   type ByteTransform,
   type CheckDefinition,

@@ -98,10 +98,11 @@ export type ResolvedOptions = Required<
   readonly watcher: FolderWatcher | undefined;
 };
 
+/** Where pipelines keep what their transforms have made until it has arrived, and how much of it there may be. */
 export interface SpoolOptions {
-  /** A path, or where files wait in a world without disks. */
+  /** A path, or where files wait in a world without disks. Default: a folder of its own below the system's temporary one. */
   readonly folder?: string | SpoolFolder;
-  /** Bytes. */
+  /** Bytes that may wait there at once; a file that does not fit waits for its turn. Default 16 GiB. */
   readonly maxBytes?: number;
 }
 

@@ -46,6 +46,8 @@ export class UploadService implements AsyncDisposable {
   readonly outbox: NoticeOutbox;
   /** Folders outside which nothing is read, as absolute paths; null: source folders may lie anywhere. */
   readonly allowedRoots: readonly string[] | null;
+  /** The pipelines that uploads may name. */
+  readonly pipelines: ResolvedOptions["pipelines"]["list"];
   readonly #options: ResolvedOptions;
   readonly #emitter: GuardedEmitter;
   readonly #emit: Emit;
@@ -63,6 +65,7 @@ export class UploadService implements AsyncDisposable {
   constructor(options: ServiceOptions) {
     this.#options = resolveOptions(options);
     this.allowedRoots = this.#options.allowedRoots;
+    this.pipelines = this.#options.pipelines.list;
     setMaxListeners(0, this.#cut.signal);
     const { emitter, emit } = createEmitter(this.#options.logger);
     this.#emitter = emitter;

@@ -1,6 +1,15 @@
-import type { FileRecord, Finding, PlanItem, PlanTotals, ScanSummary, TimelineEntry, Upload } from "@bucketline/core";
+import type {
+  FileRecord,
+  Finding,
+  PlanItem,
+  PlanTotals,
+  ScanSummary,
+  StepTrace,
+  TimelineEntry,
+  Upload,
+} from "@bucketline/core";
 import { renamed, snake } from "./names.ts";
-import type { FileView, TimelineEntryView } from "./schemas/file.ts";
+import type { FileView, StepRunView, TimelineEntryView } from "./schemas/file.ts";
 import type { FindingView, PlanItemView, PlanTotalsView } from "./schemas/steering.ts";
 import type { ScanView, SettingsView, UploadView } from "./schemas/upload.ts";
 
@@ -77,8 +86,24 @@ export function fileView(file: FileRecord): FileView {
     attempts: file.attempts,
     next_attempt_at: file.nextAttemptAt > 0 ? timeView(file.nextAttemptAt) : null,
     part_size: transfer?.partSize ?? null,
+    steps: file.steps.map(stepRunView),
     created_at: timeView(file.createdAt),
     updated_at: timeView(file.updatedAt),
+  };
+}
+
+/** A run of a step as the API shows it. */
+function stepRunView({ step, outcome, startedAt, endedAt, bytesIn, bytesOut, message }: StepTrace): StepRunView {
+  return {
+    step,
+    outcome,
+    started_at: timeView(startedAt),
+    ended_at: timeView(endedAt),
+    // A clock may be set back meanwhile.
+    duration_ms: Math.max(0, endedAt - startedAt),
+    bytes_in: bytesIn,
+    bytes_out: bytesOut,
+    message,
   };
 }
 
@@ -94,6 +119,7 @@ export function timelineView(entry: TimelineEntry): TimelineEntryView {
     bytes: "bytes" in entry ? entry.bytes : "size" in entry ? entry.size : null,
     key: "key" in entry ? entry.key : null,
     etag: "etag" in entry ? entry.etag : null,
+    step: what === "step" ? stepRunView(entry) : null,
   };
 }
 

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { systemClock, UploadService } from "@bucketline/core";
+import { defineStep, systemClock, UploadService } from "@bucketline/core";
 import { MemoryStateStore } from "@bucketline/core/testing";
 import { afterEach, describe, expect, test } from "vitest";
 import { camel, snake } from "../src/names.ts";
@@ -35,7 +35,8 @@ describe("creating", () => {
   });
 
   test("takes every setting by its name, and shows it again", async () => {
-    bed = await Bed.open();
+    const gzip = defineStep({ name: "gzip", keySuffix: ".gz", transform: () => ({ stream: (input) => input }) });
+    bed = await Bed.open({ service: { pipelines: { packed: [gzip] } } });
     await bed.write("a/x");
     const settings = {
       pattern: ["**/*.jpg", "**/*.png"],
@@ -52,6 +53,7 @@ describe("creating", () => {
       priority: -3,
       compare: "hash",
       on_source_delete: "delete",
+      pipeline: "packed",
       after_upload: "keep",
       drop: null,
       delete_limit: { files: 5, share: 0.25 },
@@ -78,7 +80,7 @@ describe("creating", () => {
     const created = await bed.create("a", settings);
     expect(created.status).toBe(201);
     const shown = await bed.call(`/uploads/${created.body.upload_id}`);
-    expect(shown.body.settings).toEqual(settings);
+    expect(shown.body.settings).toEqual({ ...settings, key_suffix: ".gz" });
     expect(shown.body).toMatchObject({ source_folder: join(bed.root, "a"), destination_bucket: BUCKET });
   });
 
@@ -90,7 +92,9 @@ describe("creating", () => {
       .filter((name) => name !== "source_folder" && name !== "bucket");
     expect(Object.keys(SettingsView.properties).sort()).toEqual([...names].sort());
     const taken = Object.keys(CreateUpload.properties);
-    expect([...taken].sort()).toEqual(["upload_id", "source_folder", "destination_bucket", ...names].sort());
+    // The pipeline says the suffix; nobody else does.
+    const given = names.filter((name) => name !== "key_suffix");
+    expect([...taken].sort()).toEqual(["upload_id", "source_folder", "destination_bucket", ...given].sort());
     expect(Object.keys(spec).map((name) => camel(snake(name)))).toEqual(Object.keys(spec));
   });
 

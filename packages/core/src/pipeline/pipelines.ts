@@ -19,6 +19,17 @@ export interface Pipeline {
   readonly identity: string;
 }
 
+/** A pipeline of a service, as it is shown. */
+export interface PipelineSummary {
+  readonly name: string;
+  /** In the order in which they run. */
+  readonly steps: readonly Pick<Step, "name" | "kind">[];
+  /** Whether what its transforms make is kept on disk until it has arrived. */
+  readonly spool: boolean;
+  /** Appended to every key; empty for none. */
+  readonly keySuffix: string;
+}
+
 /** What an upload records of its pipeline. */
 type PipelineSettings = Pick<UploadSpec, "pipeline" | "keySuffix">;
 
@@ -39,6 +50,14 @@ export class Pipelines {
 
   get(name: string): Pipeline | undefined {
     return this.#pipelines.get(name);
+  }
+
+  /** All of them, in the order in which they were given. */
+  get list(): readonly PipelineSummary[] {
+    return [...this.#pipelines.values()].map(({ name, checks, transforms, spool, keySuffix }) => {
+      const steps = [...checks, ...transforms].map((step) => ({ name: step.name, kind: step.kind }));
+      return { name, steps, spool, keySuffix };
+    });
   }
 
   /** Whether any of them keeps what it makes on disk. */

@@ -3,6 +3,8 @@ import { Counter, Histogram, type Registry } from "prom-client";
 
 /** From 5 ms to 10 minutes: a part on a fast line, and one that waits behind a slow one. */
 const PART_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
+/** A look at a file's head, and the encryption of a large one. */
+const STEP_SECONDS = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800];
 /** A folder of ten files, and one of ten million. */
 const SCAN_SECONDS = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600];
 
@@ -18,7 +20,11 @@ type Listeners = { readonly [Name in EventName]?: (event: EventPayload<Name>) =>
  * @returns stops it
  */
 export function countEvents(service: Pick<UploadService, "on" | "off">, registry: Registry): () => void {
-  const all: Listeners = { ...fileListeners(registry), ...uploadListeners(registry) };
+  const all: Listeners = {
+    ...fileListeners(registry),
+    ...stepListeners(registry),
+    ...uploadListeners(registry),
+  };
   const leave = Object.entries(all).map(([name, listener]) => {
     // One entry's name and listener belong together.
     const [event, hear] = [name as EventName, listener as Events[EventName]];
@@ -69,6 +75,31 @@ function fileListeners(registry: Registry): Listeners {
       if (partSize === undefined || partMs === undefined) return;
       partBytes.inc(partSize);
       partSeconds.observe(Math.max(0, partMs) / 1000);
+    },
+  };
+}
+
+/** Names of steps are the host's own, so there are as many series as it has steps. */
+function stepListeners(registry: Registry): Listeners {
+  const registers = [registry];
+  const counter = (name: string, help: string, labelNames: string[]) =>
+    new Counter({ name: `bucketline_${name}`, help, labelNames, registers });
+  const runs = counter("steps_total", "Runs of steps of pipelines that have ended, by outcome.", ["step", "outcome"]);
+  const bytesIn = counter("step_bytes_in_total", "Bytes that steps have read or been given.", ["step"]);
+  const bytesOut = counter("step_bytes_out_total", "Bytes that transforms have made.", ["step"]);
+  const seconds = new Histogram({
+    name: "bucketline_step_duration_seconds",
+    help: "How long runs of steps took.",
+    labelNames: ["step"],
+    buckets: STEP_SECONDS,
+    registers,
+  });
+  return {
+    "step:finished": ({ step, outcome, startedAt, endedAt, ...bytes }) => {
+      runs.inc({ step, outcome });
+      bytesIn.inc({ step }, bytes.bytesIn);
+      bytesOut.inc({ step }, bytes.bytesOut);
+      seconds.observe({ step }, Math.max(0, endedAt - startedAt) / 1000);
     },
   };
 }

@@ -3,7 +3,7 @@ import { type Static, Type } from "typebox";
 import type { App, HttpContext } from "../context.ts";
 import { camel, renamed, snake } from "../names.ts";
 import { answers, saying } from "../schemas/answers.ts";
-import { Nullable } from "../schemas/common.ts";
+import { Nullable, OneOf } from "../schemas/common.ts";
 
 const BandwidthLimit = Nullable(Type.Integer({ minimum: 1, description: "Bytes per second; null: no limit." }));
 const ActiveHours = Nullable(
@@ -23,6 +23,19 @@ const Roots = Type.Object(
   },
   { $id: "Roots" },
 );
+
+const Pipeline = Type.Object(
+  {
+    name: Type.String(),
+    steps: Type.Array(Type.Object({ name: Type.String(), kind: OneOf(["check", "transform"]) }), {
+      description: "In the order in which they run.",
+    }),
+    spool: Type.Boolean({ description: "Whether what transforms make is kept on disk until it has arrived." }),
+    key_suffix: Type.String({ description: "Appended to every key; empty for nothing." }),
+  },
+  { $id: "Pipeline" },
+);
+const Pipelines = Type.Object({ pipelines: Type.Array(Pipeline) }, { $id: "Pipelines" });
 
 /** What bounds the service as a whole, and what clients may name. */
 export async function limitRoutes(app: App, { service, options }: HttpContext): Promise<void> {
@@ -73,5 +86,27 @@ export async function limitRoutes(app: App, { service, options }: HttpContext): 
       },
     },
     async () => ({ roots: [...(service.allowedRoots ?? [])], buckets: options.buckets ? [...options.buckets] : null }),
+  );
+
+  pipelineRoute(app, service);
+}
+
+function pipelineRoute(app: App, service: HttpContext["service"]): void {
+  app.get(
+    "/pipelines",
+    {
+      config: { scope: "read" },
+      schema: {
+        operationId: "listPipelines",
+        summary: "Pipelines that uploads may name, with their steps",
+        tags: ["service"],
+        response: answers({ 200: saying("The pipelines of the service.", Pipelines) }),
+      },
+    },
+    async () => ({
+      pipelines: service.pipelines.map(({ name, steps, spool, keySuffix }) => {
+        return { name, steps: steps.map((step) => ({ ...step })), spool, key_suffix: keySuffix };
+      }),
+    }),
   );
 }

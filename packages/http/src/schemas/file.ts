@@ -1,6 +1,24 @@
-import { HISTORY_KINDS } from "@bucketline/core";
+import { HISTORY_KINDS, STEP_OUTCOMES } from "@bucketline/core";
 import { type Static, Type } from "typebox";
 import { FileStateName, Nullable, OneOf, ReasonView, Time } from "./common.ts";
+
+export const StepRunView = Type.Object(
+  {
+    step: Type.String({ description: "Name of the step." }),
+    outcome: OneOf(STEP_OUTCOMES, {
+      description:
+        "`passed`, `rejected`: a check has judged · `transformed`: all bytes went through · `failed` · `unavailable`: it could not tell, and the file waits · `cancelled`: the attempt ended before the step did.",
+    }),
+    started_at: Time,
+    ended_at: Time,
+    duration_ms: Type.Number({ minimum: 0, description: "Milliseconds." }),
+    bytes_in: Type.Integer({ description: "What a check has read, or a transform has been given." }),
+    bytes_out: Type.Integer({ description: "What a transform has made of it; 0 of a check." }),
+    message: Nullable(Type.String()),
+  },
+  { $id: "StepRun" },
+);
+export type StepRunView = Static<typeof StepRunView>;
 
 export const FileView = Type.Object(
   {
@@ -18,6 +36,7 @@ export const FileView = Type.Object(
     attempts: Type.Integer(),
     next_attempt_at: Nullable(Time),
     part_size: Nullable(Type.Integer({ description: "Of the multipart transfer in flight." })),
+    steps: Type.Array(StepRunView, { description: "What the steps of its pipeline did, oldest first." }),
     created_at: Time,
     updated_at: Time,
   },
@@ -40,6 +59,7 @@ export const TimelineEntryView = Type.Object(
     bytes: Nullable(Type.Integer({ description: "Sent, of a transfer; of the object, when uploaded." })),
     key: Nullable(Type.String()),
     etag: Nullable(Type.String()),
+    step: Type.Union([StepRunView, Type.Null()], { description: "Of `step`: a run of a step of its pipeline." }),
   },
   { $id: "TimelineEntry" },
 );

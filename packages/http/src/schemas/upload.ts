@@ -72,6 +72,9 @@ export const CreateUpload = Type.Object(
     max_age: Type.Optional(Milliseconds),
     compare: Type.Optional(Compare),
     on_source_delete: Type.Optional(OnSourceDelete),
+    pipeline: Type.Optional(
+      Nullable(Type.String({ minLength: 1, maxLength: 64, description: "Name of one of the service's pipelines." })),
+    ),
     after_upload: Type.Optional(AfterUpload),
     drop: Type.Optional(
       Nullable(Type.Object({ retention: Type.Optional(Nullable(Milliseconds)) }, { additionalProperties: false })),
@@ -167,6 +170,8 @@ export const SettingsView = Type.Object(
     priority: Type.Integer(),
     compare: Compare,
     on_source_delete: OnSourceDelete,
+    pipeline: Nullable(Type.String()),
+    key_suffix: Type.String({ description: "What the pipeline appends to every key; empty for nothing." }),
     after_upload: AfterUpload,
     drop: Nullable(Type.Object({ retention: Nullable(Count) })),
     delete_limit: Type.Object({ files: Count, share: Type.Number() }),

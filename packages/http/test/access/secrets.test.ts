@@ -93,6 +93,7 @@ test("secrets are in no answer, log, event or ledger of a whole session", async 
     "/uploads/first/files",
     "/limits",
     "/roots",
+    "/pipelines",
     "/export",
     "/notices",
     "/webhooks",

@@ -1,5 +1,5 @@
 import type { Static } from "typebox";
-import type { FileView, TimelineEntryView } from "../../../src/schemas/file.ts";
+import type { FileView, StepRunView, TimelineEntryView } from "../../../src/schemas/file.ts";
 import type { ReadinessView } from "../../../src/schemas/health.ts";
 import type { NoticeView, WebhookTestView, WebhookView } from "../../../src/schemas/notice.ts";
 import type { PlanView } from "../../../src/schemas/steering.ts";
@@ -12,6 +12,12 @@ export type FileState = File["state"];
 export type Reason = NonNullable<File["reason"]>;
 export type Watch = Upload["watch"];
 export type TimelineEntry = Static<typeof TimelineEntryView>;
+export type StepRun = StepRunView;
+/** One of the service's, as uploads may name it. */
+export interface Pipeline {
+  readonly name: string;
+  readonly steps: readonly { readonly name: string; readonly kind: "check" | "transform" }[];
+}
 export type Created = Static<typeof CreatedUpload>;
 
 export type Plan = Static<typeof PlanView>;

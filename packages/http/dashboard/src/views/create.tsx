@@ -2,9 +2,10 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { type ApiError, post, read, request } from "../api/client.ts";
-import type { Created, Plan } from "../api/types.ts";
+import type { Created, Pipeline, Plan } from "../api/types.ts";
 import { bodyOf, type Field, type Inputs, type Problems } from "../form/field.ts";
 import { Input } from "../form/input.tsx";
+import { processingBody, processingFields, sentFields } from "../form/processing-fields.ts";
 import { FILES, MAIN, OBJECTS, WORK } from "../form/upload-fields.ts";
 import { Icon } from "../parts/icon.tsx";
 import { Empty, Trouble, Waiting } from "../parts/notice.tsx";
@@ -33,14 +34,28 @@ const FOLDED = [
 ] as const;
 const ALL: readonly Field[] = [...WHERE, ID, ...MAIN, ...FILES, ...OBJECTS, ...WORK];
 
+/** What the service offers to choose from. */
+interface Choices {
+  readonly roots: Roots;
+  readonly pipelines: readonly Pipeline[];
+}
+
+async function readChoices(): Promise<Choices> {
+  const [roots, { pipelines }] = await Promise.all([
+    read<Roots>("/roots"),
+    read<{ readonly pipelines: readonly Pipeline[] }>("/pipelines"),
+  ]);
+  return { roots, pipelines };
+}
+
 /** Makes a new upload; says first what it would do, if asked. */
 export function CreateView(): JSX.Element {
   useTitle("New upload");
-  const roots = useSignal<Roots | ApiError | null>(null);
+  const choices = useSignal<Choices | ApiError | null>(null);
   const load = () => {
-    read<Roots>("/roots").then(
-      (found) => (roots.value = found),
-      (error: ApiError) => (roots.value = error),
+    readChoices().then(
+      (found) => (choices.value = found),
+      (error: ApiError) => (choices.value = error),
     );
   };
   useEffect(load, []);
@@ -52,16 +67,16 @@ export function CreateView(): JSX.Element {
       <div class="page-head">
         <h1>New upload</h1>
       </div>
-      {roots.value === null && <Waiting what="Reading the allowed folders" />}
-      {roots.value instanceof Error && <Trouble error={roots.value} again={load} />}
-      {roots.value && !(roots.value instanceof Error) && <Form roots={roots.value} />}
+      {choices.value === null && <Waiting what="Reading the allowed folders" />}
+      {choices.value instanceof Error && <Trouble error={choices.value} again={load} />}
+      {choices.value && !(choices.value instanceof Error) && <Form {...choices.value} />}
     </>
   );
 }
 
 type Step = "idle" | "planning" | "creating";
 
-function Form({ roots }: { roots: Roots }): JSX.Element {
+function Form({ roots, pipelines }: Choices): JSX.Element {
   const form = useRef<HTMLFormElement>(null);
   const inputs = useSignal<Inputs>({ destination_bucket: roots.buckets?.[0] ?? "" });
   const problems = useSignal<Problems>({});
@@ -69,6 +84,7 @@ function Form({ roots }: { roots: Roots }): JSX.Element {
   const plan = useSignal<Plan | null>(null);
   const step = useSignal<Step>("idle");
   const key = useRef(idempotencyKey());
+  const processing = processingFields(pipelines, inputs.value);
   const set = (name: string, value: string) => {
     inputs.value = { ...inputs.value, [name]: value };
     // What was refused, or looked at, was something else.
@@ -78,13 +94,14 @@ function Form({ roots }: { roots: Roots }): JSX.Element {
   };
   const submit = async (next: Exclude<Step, "idle">, send: (body: object) => Promise<void>) => {
     if (step.value !== "idle") return;
-    const { body, problems: found } = bodyOf(ALL, inputs.value);
+    const fields = sentFields([...ALL, ...processing], inputs.value);
+    const { body, problems: found } = bodyOf(fields, inputs.value);
     problems.value = found;
     trouble.value = null;
     if (Object.keys(found).length > 0) return focusFirst(form.current, Object.keys(found));
     step.value = next;
     try {
-      await send(body);
+      await send(processingBody(body, inputs.value));
     } catch (error) {
       trouble.value = error instanceof Error ? error : new Error(String(error));
     }
@@ -129,6 +146,7 @@ function Form({ roots }: { roots: Roots }): JSX.Element {
           <Where roots={roots} inputs={inputs.value} problems={problems.value} set={set} />
           {field(ID)}
           {MAIN.map(field)}
+          {processing.map(field)}
           {FOLDED.map(([title, fields]) => (
             <details key={title} class="fold">
               <summary>{title}</summary>

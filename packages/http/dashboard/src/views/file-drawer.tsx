@@ -2,7 +2,7 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { ApiError, read } from "../api/client.ts";
-import type { File, TimelineEntry } from "../api/types.ts";
+import type { File, StepRun, TimelineEntry } from "../api/types.ts";
 import { Dialog } from "../parts/dialog.tsx";
 import { Facts } from "../parts/facts.tsx";
 import { ReasonText, Trouble, Waiting } from "../parts/notice.tsx";
@@ -92,6 +92,11 @@ function FileFacts({ file, entries }: Told): JSX.Element {
           <ReasonText reason={file.reason} />
         </p>
       )}
+      {file.reason?.code === "FILE_REJECTED" && (
+        <p class="quiet">
+          Rejected, not broken: it is checked again when it changes, or when failed files are retried.
+        </p>
+      )}
       <h3>Timeline</h3>
       <Timeline entries={entries} />
       <h3>Facts</h3>
@@ -132,11 +137,42 @@ const WHAT: Readonly<Record<TimelineEntry["what"], readonly [tone: string, text:
   requeue: ["calm", "Queued again after it had failed"],
 };
 
+const OUTCOME: Readonly<Record<StepRun["outcome"], readonly [tone: string, text: string]>> = {
+  passed: ["good", "Passed"],
+  rejected: ["bad", "Rejected by"],
+  transformed: ["good", "Transformed by"],
+  failed: ["bad", "Failed in"],
+  unavailable: ["wait", "Waits for"],
+  cancelled: ["calm", "Ended before it was through with"],
+};
+
+function ran({ step, outcome }: StepRun): readonly [tone: string, text: string] {
+  const [tone, text] = OUTCOME[outcome];
+  return [tone, `${text} ${step}`];
+}
+
+/** How long a step took, what went in and came out, and what it said. */
+function StepRunFacts({ of: { duration_ms, bytes_in, bytes_out, outcome, message } }: { of: StepRun }): JSX.Element {
+  const read = outcome === "transformed" ? `${bytes(bytes_in)} → ${bytes(bytes_out)}` : `${bytes(bytes_in)} read`;
+  return (
+    <>
+      <p class="quiet number">
+        {duration_ms < 1000 ? `${count(duration_ms)} ms` : `${(duration_ms / 1000).toFixed(1)} s`} · {read}
+      </p>
+      {message && (
+        <p>
+          <Inert text={message} />
+        </p>
+      )}
+    </>
+  );
+}
+
 function Timeline({ entries }: { entries: readonly TimelineEntry[] }): JSX.Element {
   return (
     <ol class="timeline">
       {entries.map((entry, at) => {
-        const [tone, text] = WHAT[entry.what];
+        const [tone, text] = entry.step ? ran(entry.step) : WHAT[entry.what];
         return (
           <li key={`${entry.at} ${at}`} class={`tone-${tone}`}>
             {entry.at === null ? <span class="quiet">As soon as may be</span> : <Time at={entry.at} />}
@@ -148,6 +184,7 @@ function Timeline({ entries }: { entries: readonly TimelineEntry[] }): JSX.Eleme
               )}
               {entry.bytes !== null && entry.bytes > 0 && <span class="quiet"> · {bytes(entry.bytes)}</span>}
             </p>
+            {entry.step && <StepRunFacts of={entry.step} />}
             {entry.reason && <ReasonText reason={entry.reason} />}
           </li>
         );

@@ -21,6 +21,8 @@ export function Settings({ upload }: { upload: Upload }): JSX.Element {
           ["Key", <code>{settings.key_template}</code>],
           ["Mode", settings.mode === "watch" ? "Follows the folder" : "Once"],
           ["Scans", scheduleText(settings.schedule)],
+          ["Pipeline", settings.pipeline && <code>{settings.pipeline}</code>],
+          ["After the upload", afterText(settings)],
           ["Hours", settings.active_hours ?? "Always"],
           ["Limit", settings.bandwidth_limit === null ? "None" : rate(settings.bandwidth_limit)],
           ["Priority", settings.priority],
@@ -79,6 +81,20 @@ function Globs({ list }: { list: readonly string[] }): JSX.Element {
           <Inert text={glob} />
         </code>
       ))}
+    </>
+  );
+}
+
+/** What becomes of the source files. */
+function afterText({ drop, after_upload: after }: Upload["settings"]): ComponentChildren {
+  if (drop) {
+    const kept = drop.retention === null ? "kept for good" : `kept for ${durationText(drop.retention)}`;
+    return `Drop folder: sent files move to done/, ${kept}`;
+  }
+  if (typeof after === "string") return after === "keep" ? "Files stay" : "Files are deleted";
+  return (
+    <>
+      Files move to <Inert class="mono" text={after.move_to} />
     </>
   );
 }
