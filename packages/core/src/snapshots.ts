@@ -53,8 +53,7 @@ export class Snapshots {
     if (!this.#thread && !this.#start()) return undefined;
     return await new Promise((settle) => {
       this.#line.push({ path, follow, settle });
-      // What is asked for in this turn goes together; what comes while the thread works goes next.
-      if (this.#asked.length === 0 && this.#line.length === 1) queueMicrotask(() => this.#ask());
+      if (this.#asked.length === 0 && this.#line.length === 1) this.#askSoon();
     });
   }
 
@@ -89,6 +88,11 @@ export class Snapshots {
     return true;
   }
 
+  /** What is asked for in this turn of the event loop goes together: to wake a thread costs more than the reading. */
+  #askSoon(): void {
+    setImmediate(() => this.#ask());
+  }
+
   #ask(): void {
     if (this.#asked.length > 0 || !this.#thread) return;
     clearTimeout(this.#idle);
@@ -106,7 +110,7 @@ export class Snapshots {
     const asked = this.#asked;
     this.#asked = [];
     for (const [index, { settle }] of asked.entries()) settle(snapshotAt(reply, index));
-    this.#ask();
+    this.#askSoon();
   }
 
   #rest(): void {

@@ -1,5 +1,8 @@
 import type { Clock } from "../ports/clock.ts";
 
+/** Given as the reason: without one, every stop would make an error and its stack. */
+const STOPPED = "stopped";
+
 export interface AlarmEntry {
   /** On the clock's monotonic time, in milliseconds. */
   dueAt: number;
@@ -54,7 +57,7 @@ export class Alarm {
 
   #stop(): void {
     this.#wakeAt = Number.POSITIVE_INFINITY;
-    this.#sleep?.abort();
+    this.#sleep?.abort(STOPPED);
     this.#sleep = undefined;
   }
 
