@@ -70,11 +70,22 @@ async function contents(name: string): Promise<string[]> {
   return await Promise.all(files.map((entry) => readFile(join(entry.parentPath, entry.name), "utf8")));
 }
 
+/** Also while files are moved away: what is gone before it was looked at makes the answer no. */
+async function isEmpty(name: string): Promise<boolean> {
+  try {
+    const entries = await readdir(join(folder, name), { recursive: true, withFileTypes: true });
+    return !entries.some((entry) => entry.isFile());
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+}
+
 /** A process that nobody disturbs puts everything in order. */
 async function settle(): Promise<void> {
   const last = start();
   await last.line("started");
-  const isOver = async () => [...(await contents("incoming")), ...(await contents("working"))].length === 0;
+  const isOver = async () => (await isEmpty("incoming")) && (await isEmpty("working"));
   const deadline = Date.now() + 60_000;
   while (!(await isOver())) {
     if (Date.now() > deadline) throw new Error(`Files are left behind. ${last.errors}`);
