@@ -19,9 +19,9 @@ import { pack, publishablePackages, root, run } from "./packed.mjs";
 
 /** How large each tarball may be, in KiB: about 15 % above what it was when the figure was last looked at. */
 const budgets = {
-  "@bucketline/cli": 223,
+  "@bucketline/cli": 255,
   "@bucketline/conformance": 114,
-  "@bucketline/core": 467,
+  "@bucketline/core": 580,
   "@bucketline/http": 699,
   "@bucketline/s3-sandbox": 150,
   "@bucketline/steps": 50,
