@@ -50,6 +50,8 @@ export class Snapshots {
   /** @returns undefined when the file has to be opened: it is large, special, elsewhere, not there, or being written */
   async take(path: string, follow: boolean): Promise<Snapshot | undefined> {
     this.#opened += 1;
+    // There can be no such file; a message has NUL between its paths.
+    if (path.includes("\0")) return undefined;
     if (!this.#thread && !this.#start()) return undefined;
     return await new Promise((settle) => {
       this.#line.push({ path, follow, settle });

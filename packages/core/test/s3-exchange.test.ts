@@ -69,6 +69,40 @@ describe("connections", () => {
     expect({ requests, connections }).toEqual({ requests: 5, connections: 2 });
   });
 
+  test("carry nothing once they are closed, wherever it was on its way to", async () => {
+    let requests = 0;
+    const server = await startServer((_, response) => {
+      requests += 1;
+      response.writeHead(200, { etag: '"e"' }).end();
+    });
+    open.push(server);
+    let known = () => {};
+    const wait = new Promise<void>((resolve) => {
+      known = resolve;
+    });
+    const provider = async () => {
+      await wait;
+      return credentials;
+    };
+    const store = storeOn(server.endpoint, { credentials: provider });
+    const failed = expect(store.putObject(put)).rejects.toMatchObject({ kind: "transient" });
+    await store.close();
+    known();
+    await failed;
+    expect(requests).toBe(0);
+  });
+
+  test("that do not stand yet are ended, too", async () => {
+    const seen: Socket[] = [];
+    const endpoint = await sockets((socket) => seen.push(socket.resume()));
+    const store = storeOn(endpoint.replace("http:", "https:"));
+    const failed = expect(store.putObject(put)).rejects.toMatchObject({ kind: "transient" });
+    await expect.poll(() => seen.length).toBe(1);
+    await store.close();
+    await failed;
+    await expect.poll(() => seen[0]?.closed).toBe(true);
+  });
+
   test("that are closed end what is under way", async () => {
     const endpoint = await sockets(() => {});
     const store = storeOn(endpoint);
@@ -155,6 +189,34 @@ describe("answers", () => {
     const endpoint = await sockets((socket) => socket.once("data", () => socket.end("220 smtp ready\r\n")));
     const failed = { kind: "transient", ambiguous: true, status: undefined };
     await expect(storeOn(endpoint).putObject(put)).rejects.toMatchObject(failed);
+  });
+
+  test("with an ETag or two have the first", async () => {
+    const twice = 'HTTP/1.1 200 OK\r\netag: "a"\r\netag: "b"\r\ncontent-length: 0\r\n\r\n';
+    const endpoint = await sockets((socket) => socket.once("data", () => socket.write(twice)));
+    expect(await storeOn(endpoint).putObject(put)).toMatchObject({ etag: "a" });
+  });
+
+  test("with a document that is no error are a success", async () => {
+    const endpoint = await sockets((socket) => socket.once("data", () => socket.write(reply("200 OK", "<Ok></Ok>"))));
+    expect(await storeOn(endpoint).putObject(put)).toMatchObject({ etag: "e" });
+  });
+
+  test("behind a 100 that nobody asked for are left to the SDK from the second request on", async () => {
+    const served: string[] = [];
+    const endpoint = await sockets((socket) =>
+      socket.on("data", (chunk) => {
+        if (!chunk.includes("PUT /")) return;
+        served.push(chunk.includes("amz-sdk-invocation-id") ? "sdk" : "direct");
+        socket.write(`HTTP/1.1 100 Continue\r\n\r\n${reply("200 OK", "")}`);
+      }),
+    );
+    const store = storeOn(endpoint);
+    const doubtful = { kind: "transient", ambiguous: true, status: undefined };
+    await expect(store.putObject(put)).rejects.toMatchObject(doubtful);
+    expect(await store.putObject(put)).toMatchObject({ etag: "e" });
+    expect(await store.uploadPart({ ...put, multipartId: "m", partNumber: 1 })).toMatchObject({ etag: "e" });
+    expect(served).toEqual(["direct", "sdk", "sdk"]);
   });
 
   test("with news on the way are waited for", async () => {

@@ -58,6 +58,22 @@ describe.runIf(process.platform === "linux")("small files are read whole in a th
       expect(Buffer.compare(snapshot?.bytes ?? Buffer.of(1), Buffer.alloc(sizes[index] ?? 0, index))).toBe(0);
   });
 
+  test("of which each is kept by itself, not with all that were read together with it", async () => {
+    const paths = Array.from({ length: 32 }, (_, index) => join(folder, String(index)));
+    await Promise.all(paths.map((path, index) => writeFile(path, Buffer.alloc(index === 0 ? 10 : 64 * 1024))));
+    const snapshots = await warmed();
+    const [small] = await Promise.all(paths.map((path) => snapshots.take(path, false)));
+    expect(small?.bytes.buffer.byteLength).toBe(10);
+  });
+
+  test("a path that can be none shifts nobody else's content", async () => {
+    for (const name of ["one", "other", "third"]) await writeFile(join(folder, name), name);
+    const snapshots = await warmed();
+    const paths = [`${join(folder, "one")}\0${join(folder, "other")}`, join(folder, "third")];
+    const [none, third] = await Promise.all(paths.map((path) => snapshots.take(path, false)));
+    expect([none, Buffer.from(third?.bytes ?? []).toString()]).toEqual([undefined, "third"]);
+  });
+
   test("larger files, links, folders, FIFOs and what is not there are left to the caller", async () => {
     await writeFile(join(folder, "large"), Buffer.alloc(64 * 1024 + 1));
     await writeFile(join(folder, "small"), "small");

@@ -1,4 +1,5 @@
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
+import { Readable } from "node:stream";
 import type { SecureContextOptions } from "node:tls";
 import { buildConnector, Client } from "undici";
 import type { Exchange } from "./exchange.ts";
@@ -18,12 +19,14 @@ export interface ConnectionLimits {
 export class Connections {
   readonly #limits: ConnectionLimits;
   readonly #pools = new Map<string, Pool>();
+  #isClosed = false;
 
   constructor(limits: ConnectionLimits) {
     this.#limits = limits;
   }
 
   send(exchange: Exchange): void {
+    if (this.#isClosed) return exchange.stop(new Closed());
     const { origin } = exchange.request;
     let pool = this.#pools.get(origin);
     if (!pool) {
@@ -33,8 +36,9 @@ export class Connections {
     pool.send(exchange);
   }
 
-  /** Closes every connection; what is under way fails. */
+  /** Closes every connection; what is under way fails, and so does what comes later. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await Promise.all([...this.#pools.values()].map((pool) => pool.close()));
   }
 }
@@ -62,7 +66,7 @@ class Pool {
   }
 
   async close(): Promise<void> {
-    for (const exchange of this.#waiting.splice(0)) exchange.stop(new Error("The store was closed."));
+    for (const exchange of this.#waiting.splice(0)) exchange.stop(new Closed());
     await Promise.all(this.#all.map((connection) => connection.close()));
   }
 
@@ -87,30 +91,39 @@ class Pool {
   }
 }
 
+/** Bytes. Few enough to be out within any reasonable limit of silence, many enough to cost nothing. */
+const PIECE = 256 * 1024;
+
 class Connection {
   readonly #client: Client;
+  readonly #isSecure: boolean;
   #socket: Socket | undefined;
 
   constructor(origin: string, connect: buildConnector.connector, idleTimeoutMs: number) {
+    this.#isSecure = origin.startsWith("https:");
     // undici counts from the beginning of a request to its answer, which would cut off a large part on a slow line. The
     // socket's own timeout counts silence.
     const timeouts = { headersTimeout: 0, bodyTimeout: 0 };
     this.#client = new Client(origin, {
       ...timeouts,
       pipelining: 1,
-      connect: (options, callback) =>
-        connect(options, (...[error, socket]) => {
+      connect: (options, callback) => {
+        const begun: unknown = connect(options, (...[error, socket]) => {
           if (error) return callback(error, null);
           this.#socket = socket;
           socket.setTimeout(idleTimeoutMs, () => socket.destroy(new Silence(idleTimeoutMs)));
           callback(null, socket);
-        }),
+        });
+        if (begun instanceof Socket) this.#socket = begun;
+      },
     });
   }
 
   send(exchange: Exchange): void {
     const { path, headers, body } = exchange.request;
-    this.#client.dispatch({ method: "PUT", path, headers, body }, exchange);
+    // TLS takes a body whole and tells nothing until all of it is out: on a slow line it would look like silence.
+    const sent = this.#isSecure && body.length > PIECE ? Readable.from(piecesOf(body)) : body;
+    this.#client.dispatch({ method: "PUT", path, headers, body: sent }, exchange);
   }
 
   /** An answer that came before the body was sent: the rest of the body must not be read from its buffer any more. */
@@ -120,6 +133,18 @@ class Connection {
 
   async close(): Promise<void> {
     await this.#client.destroy();
+    // undici does not know one that does not stand yet, and it would keep the process from ending.
+    this.#socket?.destroy(new Closed());
+  }
+}
+
+function* piecesOf(body: Uint8Array): Generator<Uint8Array> {
+  for (let begin = 0; begin < body.length; begin += PIECE) yield body.subarray(begin, begin + PIECE);
+}
+
+class Closed extends Error {
+  constructor() {
+    super("The store was closed.");
   }
 }
 

@@ -5,7 +5,7 @@ import type { WriteAnswer } from "./answers.ts";
 import type { Connections } from "./connections.ts";
 import type { DataPath, PartInput, PutInput } from "./data-path.ts";
 import { type BucketTarget, resolveTarget } from "./endpoint.ts";
-import { Exchange } from "./exchange.ts";
+import { Exchange, isUnaskedContinue } from "./exchange.ts";
 import { type AnswerHeaders, Refusal } from "./refusal.ts";
 import { encodeUri, type Header, RequestSigner } from "./signature.ts";
 
@@ -63,7 +63,7 @@ export class DirectPath implements DataPath {
   async putObject(input: PutInput, options: { readonly abortSignal?: AbortSignal }): Promise<WriteAnswer> {
     const target = await this.#targetOf(input);
     if (!target) return this.#sdk.putObject(input, options);
-    const headers = headersOf(input, input.ContentType);
+    const headers = headersOf(input, input.ContentType || undefined);
     for (const name in input.Metadata) headers.push([`x-amz-meta-${name}`, input.Metadata[name] as string]);
     return this.#send(target, input, "x-id=PutObject", headers, options.abortSignal);
   }
@@ -94,7 +94,7 @@ export class DirectPath implements DataPath {
 
   async #send(
     target: BucketTarget,
-    { Key = "", Body: body }: PutInput | PartInput,
+    { Bucket, Key = "", Body: body }: PutInput | PartInput,
     query: string,
     headers: Header[],
     signal: AbortSignal | undefined,
@@ -114,7 +114,7 @@ export class DirectPath implements DataPath {
     const sent = ["authorization", authorization];
     for (const [name, value] of headers) sent.push(name, value);
     const exchange = new Exchange({ origin: target.origin, path: `${path}?${query}`, headers: sent, body });
-    const answer = await this.#answerOf(exchange, sentAt, signal);
+    const answer = await this.#answerOf(exchange, Bucket, sentAt, signal);
     return {
       ETag: answer.etag,
       VersionId: answer["x-amz-version-id"],
@@ -123,7 +123,12 @@ export class DirectPath implements DataPath {
     };
   }
 
-  async #answerOf(exchange: Exchange, sentAt: number, signal: AbortSignal | undefined): Promise<AnswerHeaders> {
+  async #answerOf(
+    exchange: Exchange,
+    bucket: string | undefined,
+    sentAt: number,
+    signal: AbortSignal | undefined,
+  ): Promise<AnswerHeaders> {
     const stop = () => exchange.stop(signal?.reason);
     signal?.addEventListener("abort", stop, { once: true });
     try {
@@ -133,6 +138,8 @@ export class DirectPath implements DataPath {
       return headers;
     } catch (error) {
       if (error instanceof Refusal) this.#followClock(error.$response.headers, sentAt);
+      // What has become of this request is in doubt; from the next on they go by the SDK, which can talk to such a store.
+      if (isUnaskedContinue(error)) this.#targets.set(bucket ?? "", Promise.resolve(undefined));
       throw error;
     } finally {
       signal?.removeEventListener("abort", stop);

@@ -1,4 +1,4 @@
-import type { Dispatcher } from "undici";
+import { type Dispatcher, errors } from "undici";
 import { type AnswerHeaders, LONGEST_DOCUMENT, Refusal } from "./refusal.ts";
 
 /** A request that is complete and signed. */
@@ -12,6 +12,9 @@ export interface DirectRequest {
 
 /** An answer that goes on and on is cut off here; its head is worth as much without the rest. */
 const LONGEST_ANSWER = 1024 ** 2;
+
+/** Of these the first counts when there are several, as Node.js has it; of others all do. */
+const SINGLE: ReadonlySet<string> = new Set(["age", "etag", "retry-after"]);
 
 /**
  * One request and its answer. `answer` settles once nothing reads the body any more: with the headers of a success, or
@@ -64,7 +67,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
     // The chunk's memory belongs to the connection.
-    if (this.#status >= 300 && this.#length < LONGEST_DOCUMENT) this.#document.push(Buffer.from(chunk));
+    if (this.#length < LONGEST_DOCUMENT) this.#document.push(Buffer.from(chunk));
     this.#length += chunk.length;
     if (this.#length > LONGEST_ANSWER) this.#abort(new Error("the answer is too long."));
   }
@@ -81,9 +84,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   #settle(): void {
-    if (this.#status < 300) return this.#resolve(this.#headers);
+    const isSuccess = this.#status < 300;
+    if (isSuccess && this.#length === 0) return this.#resolve(this.#headers);
     const document = Buffer.concat(this.#document).toString("utf8", 0, LONGEST_DOCUMENT);
-    this.#reject(new Refusal(this.#status, this.#headers, document));
+    // A store that began to answer before it knew. The SDK makes a 503 of it, too.
+    if (isSuccess && !document.trimEnd().endsWith("</Error>")) return this.#resolve(this.#headers);
+    this.#reject(new Refusal(isSuccess ? 503 : this.#status, this.#headers, document));
   }
 
   #abort(reason: unknown): void {
@@ -93,7 +99,15 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
 function flattened(headers: Record<string, string | string[]>): AnswerHeaders {
   for (const [name, value] of Object.entries(headers)) {
-    if (typeof value !== "string") headers[name] = value.join(", ");
+    if (typeof value !== "string") headers[name] = SINGLE.has(name) ? (value[0] ?? "") : value.join(", ");
   }
   return headers as AnswerHeaders;
+}
+
+/**
+ * Whether the connection was ended because of a 100 that nobody had asked for. It means nothing (RFC 9110, 15.2) and the
+ * SDK overlooks it, but undici does not.
+ */
+export function isUnaskedContinue(error: unknown): boolean {
+  return error instanceof errors.SocketError && error.message === "bad response";
 }

@@ -81,7 +81,7 @@ function record(dice: Dice, value: () => string): Record<string, string> {
 function anySettings(dice: Dice): ObjectSettings {
   const maybe = <T>(value: () => T): T | undefined => (dice.chance(0.4) ? value() : undefined);
   const settings = {
-    contentType: maybe(() => anyHeader(dice)),
+    contentType: maybe(() => (dice.chance(0.2) ? "" : anyHeader(dice))),
     cacheControl: maybe(() => anyHeader(dice)),
     contentDisposition: maybe(() => anyHeader(dice)),
     contentEncoding: maybe(() => dice.pick(["gzip", "aws-chunked", ""])),
