@@ -13,7 +13,7 @@ const TOP = 34;
 const BAR = 20;
 const STEP = 28;
 
-/** Horizontal bars, smallest first, readable on light and dark ground. */
+/** Horizontal bars, smallest first, on a ground of their own: a page may be dark where the system is not. */
 export function barPlot(title: string, bars: readonly Bar[]): string {
   const sorted = bars.toSorted((a, b) => a.value - b.value);
   const largest = Math.max(...sorted.map(({ value }) => value), Number.MIN_VALUE);
@@ -29,9 +29,10 @@ export function barPlot(title: string, bars: readonly Bar[]): string {
     ].join("\n");
   });
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="14">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="-12 -8 ${WIDTH + 24} ${height + 16}" font-family="sans-serif" font-size="14">`,
     `<title>${escapeXml(title)}</title>`,
-    "<style>text{fill:#1f2937}@media(prefers-color-scheme:dark){text{fill:#e5e7eb}}</style>",
+    "<style>text{fill:#1f2937}.ground{fill:#fff}@media(prefers-color-scheme:dark){text{fill:#e5e7eb}.ground{fill:#111827}}</style>",
+    `<rect class="ground" x="-12" y="-8" width="${WIDTH + 24}" height="${height + 16}" rx="8"/>`,
     `<text x="0" y="18" font-weight="bold">${escapeXml(title)}</text>`,
     ...rows,
     "</svg>\n",

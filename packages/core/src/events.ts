@@ -81,8 +81,11 @@ export type Events = {
   "upload:verified": (event: VerificationReport) => void;
   "file:queued": (event: FileEvent) => void;
   "file:started": (event: FileEvent) => void;
-  /** After each finished part; the part's own fields are there when it was sent just now. */
-  "file:progress": (event: FileEvent & { readonly bytes: number } & Partial<SentPart>) => void;
+  /**
+   * After each finished part; the part's own fields are there when it was sent just now. `bytes` of the file are finished,
+   * `sentBytes` of them were sent just now: none when an attempt goes on with parts that are there already.
+   */
+  "file:progress": (event: FileEvent & { readonly bytes: number; readonly sentBytes: number } & Partial<SentPart>) => void;
   "file:uploaded": (event: FileEvent & { readonly etag: string; readonly checksum: string }) => void;
   /** The attempt did not succeed; the file is queued again. */
   "file:retrying": (event: FileReasonEvent & { readonly nextAttemptAt: number }) => void;

@@ -171,7 +171,7 @@ export class FileTask {
   /** `bytes` of the file are finished, `sent` of them were sent just now: as this part, if it goes in parts. */
   advance(bytes: number, sent: number, part?: SentPart): void {
     this.context.progress.advance(this.#file, bytes, sent);
-    this.context.emit("file:progress", () => ({ ...fileEvent(this.#file), bytes, ...part }));
+    this.context.emit("file:progress", () => ({ ...fileEvent(this.#file), bytes, sentBytes: sent, ...part }));
   }
 }
 

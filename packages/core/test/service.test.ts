@@ -100,15 +100,15 @@ describe("the main job", () => {
     await process.upload();
     const told = process.named("file:progress");
     expect(told.filter(({ path }) => path === "big")).toMatchObject([
-      { partNumber: 1, partSize: 8, bytes: 8 },
-      { partNumber: 2, partSize: 8, bytes: 16 },
-      { partNumber: 3, partSize: 4, bytes: 20 },
+      { partNumber: 1, partSize: 8, bytes: 8, sentBytes: 8 },
+      { partNumber: 2, partSize: 8, bytes: 16, sentBytes: 8 },
+      { partNumber: 3, partSize: 4, bytes: 20, sentBytes: 4 },
     ]);
     const slow = told.find(({ partNumber }) => partNumber === 2);
     expect(slow?.partMs).toBeGreaterThanOrEqual(500);
     expect(slow?.partMs).toBeLessThan(600);
     const [small] = told.filter(({ path }) => path === "small");
-    expect(small).toMatchObject({ bytes: 1 });
+    expect(small).toMatchObject({ bytes: 1, sentBytes: 1 });
     for (const field of ["partNumber", "partSize", "partMs"]) expect(small).not.toHaveProperty(field);
   });
 
@@ -124,7 +124,10 @@ describe("the main job", () => {
     await world.until(second.service.start());
     await world.until(second.service.finished("u"));
     const known = second.named("file:progress").filter(({ partNumber }) => partNumber === undefined);
-    expect(known.map(({ bytes }) => bytes)).toEqual([0, 8]);
+    expect(known.map(({ bytes, sentBytes }) => [bytes, sentBytes])).toEqual([
+      [0, 0],
+      [8, 0],
+    ]);
     expect(second.named("file:progress").map(({ partNumber }) => partNumber)).toEqual([undefined, undefined, 2, 3]);
   });
 

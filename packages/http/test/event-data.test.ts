@@ -60,7 +60,7 @@ const PAYLOADS: { readonly [Name in EventName]: EventPayload<Name> } = {
   "upload:verified": { uploadId: "u", checkedFiles: 3, missing: 1, different: 0, extra: null, requeued: 1 },
   "file:queued": file,
   "file:started": file,
-  "file:progress": { ...file, bytes: 5, partNumber: 1, partSize: 5, partMs: 1.5 },
+  "file:progress": { ...file, bytes: 5, sentBytes: 5, partNumber: 1, partSize: 5, partMs: 1.5 },
   "file:uploaded": { ...file, etag: '"e"', checksum: "crc32:00000000" },
   "file:retrying": { ...file, reason, nextAttemptAt: AT },
   "file:failed": { ...file, reason },

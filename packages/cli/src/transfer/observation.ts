@@ -25,7 +25,8 @@ export type Standing = Pick<
 /** What this run has done for one upload so far. */
 export interface Tally {
   uploaded: number;
-  uploadedBytes: number;
+  /** Without what earlier runs had sent of its files. */
+  sentBytes: number;
   removed: number;
   deleted: number;
 }
@@ -52,16 +53,17 @@ export class Observation {
       this.waiting = until === null ? "outside its hours" : `waits until ${timeOfDay(until)}`;
     });
     service.on("file:started", ({ uploadId, path, size }) => this.#fly(uploadId, { path, size, bytes: 0 }));
-    service.on("file:progress", ({ uploadId, path, size, bytes }) => this.#fly(uploadId, { path, size, bytes }));
+    service.on("file:progress", ({ uploadId, path, size, bytes, sentBytes }) => {
+      this.#fly(uploadId, { path, size, bytes });
+      this.tallyOf(uploadId).sentBytes += sentBytes;
+    });
     const land = ({ uploadId, path }: { readonly uploadId: string; readonly path: string }) =>
       void this.flights.delete(`${uploadId}\0${path}`);
     for (const name of ["file:retrying", "file:skipped", "file:changed", "file:queued"] as const)
       service.on(name, land);
     service.on("file:uploaded", (event) => {
       land(event);
-      const tally = this.tallyOf(event.uploadId);
-      tally.uploaded++;
-      tally.uploadedBytes += event.size;
+      this.tallyOf(event.uploadId).uploaded++;
     });
     service.on("file:failed", land);
     service.on("file:removed", (event) => {
@@ -72,7 +74,7 @@ export class Observation {
   }
 
   tallyOf(uploadId: string): Tally {
-    const tally = this.#tallies.get(uploadId) ?? { uploaded: 0, uploadedBytes: 0, removed: 0, deleted: 0 };
+    const tally = this.#tallies.get(uploadId) ?? { uploaded: 0, sentBytes: 0, removed: 0, deleted: 0 };
     this.#tallies.set(uploadId, tally);
     return tally;
   }

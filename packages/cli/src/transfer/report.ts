@@ -33,8 +33,8 @@ export function reportLines(outcome: Outcome, terminal: Terminal): string[] {
 function done({ run }: Outcome): string {
   if (run.uploaded === 0) return `Nothing was new, in ${elapsed(run.seconds)}.`;
   // Of a few bytes it says nothing.
-  const rate = run.uploadedBytes >= 1_000_000 ? `, ${bytes(run.uploadedBytes / run.seconds)}/s` : "";
-  return `${count(run.uploaded, "file")} uploaded, ${bytes(run.uploadedBytes)} in ${elapsed(run.seconds)}${rate}.`;
+  const rate = run.sentBytes >= 1_000_000 ? `, ${bytes(run.sentBytes / run.seconds)}/s` : "";
+  return `${count(run.uploaded, "file")} uploaded, ${bytes(run.sentBytes)} in ${elapsed(run.seconds)}${rate}.`;
 }
 
 function elapsed(seconds: number): string {
@@ -105,7 +105,7 @@ export function summaryView(outcome: Outcome): object {
     exit_code: exitCodeFor(outcome),
     upload_id: upload.id,
     uploaded_files: run.uploaded,
-    uploaded_bytes: run.uploadedBytes,
+    uploaded_bytes: run.sentBytes,
     removed_files: run.removed,
     deleted_objects: run.deleted,
     seconds: rounded(run.seconds),
@@ -124,13 +124,13 @@ export function interruptedView(
   { observation, seconds }: Pick<Pass, "observation" | "seconds">,
   exitCode: ExitCode,
 ): object {
-  const { uploaded, uploadedBytes } = observation.tallyOf(uploadId);
+  const { uploaded, sentBytes } = observation.tallyOf(uploadId);
   return {
     event: "summary",
     exit_code: exitCode,
     upload_id: uploadId,
     uploaded_files: uploaded,
-    uploaded_bytes: uploadedBytes,
+    uploaded_bytes: sentBytes,
     seconds: rounded(seconds),
     interrupted: true,
   };

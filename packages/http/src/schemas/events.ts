@@ -73,6 +73,7 @@ export const EVENT_DATA: Readonly<Record<EventName, TSchema & { readonly propert
   "file:progress": data({
     ...FileFields,
     bytes: Count,
+    sent_bytes: Count,
     part_number: Type.Optional(Count),
     part_size: Type.Optional(Count),
     part_ms: Type.Optional(Type.Number({ minimum: 0 })),
