@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { bashScript } from "../src/completion/bash.ts";
 import { fishScript } from "../src/completion/fish.ts";
 import { modelOf } from "../src/completion/model.ts";
@@ -120,19 +120,46 @@ describe("in fish", () => {
     for (const { name, options } of model.commands) {
       expect(script).toContain(`-a ${name} -d '`);
       for (const { long } of options)
-        expect(script).toContain(
-          `'__fish_seen_subcommand_from ${name}' ${spelledShort(options, long)}-l ${long.slice(2)} -d '`,
-        );
+        expect(script).toContain(`'__bucketline_uses ${name}' ${spelledShort(options, long)}-l ${long.slice(2)} -d '`);
     }
   });
 
-  test("all that is quoted ends", () => {
-    expect(outsideQuotes(script, /'(?:[^'\\]|\\.)*'/g).replace(/sed -n.*/, "")).not.toContain("'");
-    expect(
-      script
-        .split("\n")
-        .filter((line) => !/^($|#|complete -c bucketline |function |end$| {4}bucketline ls )/.test(line)),
-    ).toEqual([]);
+  let hasFish = false;
+  beforeAll(async () => {
+    hasFish = await run("fish", ["--version"]).then(
+      () => true,
+      () => false,
+    );
+  });
+
+  beforeEach((context) => context.skip(!hasFish, "fish is not installed"));
+
+  /** What fish offers at the end of the line. */
+  async function offered(line: string): Promise<string[]> {
+    const program = `function bucketline; $NODE ${FROM_SOURCES.join(" ")} ${MAIN} $argv; end`;
+    const { stdout, stderr } = await run("fish", ["--no-config", "-c", `${program}\n${script}\ncomplete -C "$LINE"`], {
+      cwd: bed.folder,
+      env: { ...bed.environment, NODE: process.execPath, LINE: line },
+    });
+    expect(stderr).toBe("");
+    return stdout.split("\n").flatMap((one) => one.split("\t")[0] || []);
+  }
+
+  test.each([
+    ["pl", ["plan"]],
+    ["--json stat", ["status"]],
+    ["--config x.yaml comp", ["completion"]],
+    ["--config=x.yaml comp", ["completion"]],
+    ["-q re", ["register", "resume", "retry"]],
+    ["sync --pattern ls --dr", ["--dry-run"]],
+    ["scan --dr", []],
+    ["ls --state FA", ["FAILED"]],
+    ["help st", ["status"]],
+    ["sync photos pl", []],
+    ["sync pho", ["photos/"]],
+    ["pause ho", ["holiday"]],
+  ])("%j is completed", async (line, expected) => {
+    expect(await offered(`bucketline ${line}`)).toEqual(expected);
   });
 });
 

@@ -2,12 +2,13 @@ import { type CompletedOption, type CompletedProgram, type Completes, listIds } 
 
 export function fishScript({ name, options, commands }: CompletedProgram): string {
   const ids = `__${name}_uploads`;
+  const uses = `__${name}_uses`;
   const line = (condition: string, rest: string) =>
     `complete -c ${name}${condition && ` -n ${quoted(condition)}`} ${rest}`;
   const own = commands.flatMap((command) => {
-    const seen = `__fish_seen_subcommand_from ${command.name}`;
+    const seen = `${uses} ${command.name}`;
     return [
-      line("__fish_use_subcommand", `-a ${command.name} -d ${quoted(command.summary)}`),
+      line(`${uses} ""`, `-a ${command.name} -d ${quoted(command.summary)}`),
       ...command.options.map((option) => line(seen, optionText(option))),
       ...operandLines(command.operands.map(({ completes }) => completes)).map((rest) => line(seen, rest)),
     ];
@@ -15,6 +16,27 @@ export function fishScript({ name, options, commands }: CompletedProgram): strin
   return `# Completion of ${name} for fish. Made by: ${name} completion fish
 function ${ids}
     ${listIds(name)}
+end
+
+# Whether the line so far names this command; "": none yet. An option's value is no command, unlike for fish's own conditions.
+function ${uses}
+    set -l words (commandline -opc)
+    set -l isValue no
+    for word in $words[2..-1]
+        if test $isValue = yes
+            set isValue no
+            continue
+        end
+        switch $word
+            case ${takingValues([...options, ...commands.flatMap((command) => command.options)]).join(" ")}
+                set isValue yes
+            case '-*'
+            case '*'
+                test $word = "$argv[1]"
+                return
+        end
+    end
+    test -z "$argv[1]"
 end
 
 complete -c ${name} -f
@@ -38,6 +60,12 @@ ${own.join("\n")}
     if (completes === "files") return `-a '(__fish_complete_path)'`;
     return completes === "uploads" ? `-a '(${ids})'` : `-a ${quoted(completes.words.join(" "))}`;
   }
+}
+
+/** Every spelling of an option whose value is the next word. */
+function takingValues(options: readonly CompletedOption[]): string[] {
+  const spellings = options.flatMap(({ short, long, value }) => (value === undefined ? [] : [short, long]));
+  return [...new Set(spellings.filter((spelling) => spelling !== undefined))];
 }
 
 /** Safe in fish whatever it holds: in single quotes only these two count. */
