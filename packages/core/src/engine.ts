@@ -87,7 +87,7 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
   const { pipelines } = options;
   const isKnown = (identity: string) => pipelines.knows(identity);
   const spools = new Spools({ ...options.spool, state, emit, isKnown });
-  const passage = new Passage(pipelines, spools);
+  const passage = new Passage(pipelines, spools, options.stepTimeout);
   const worker = new Worker({ context, passage, random, retry, stabilityThreshold, requeueFailedAfter, disposal });
   const mayDelete = () => lease.isValid;
   const deletions = new Deletions({ ...context, state, uploads, random, owner, mayDelete });

@@ -71,6 +71,8 @@ export const ERRORS = {
     "A check of the upload's pipeline refused the file. Change the file, or retry it to have it checked again.",
   STEP_UNAVAILABLE: "A pipeline step cannot do its work at the moment. The file waits, and is tried again.",
   STEP_FAILED: "A pipeline step failed. The message says which and why; it is tried again.",
+  STEP_TIMEOUT:
+    "A pipeline step stood still for longer than stepTimeout. Find out what it waits for, or raise stepTimeout.",
   DECRYPT_NOT_ENCRYPTED:
     "The file was not made by the step encrypt, or in another format. Check that it is the right file.",
   DECRYPT_KEY_UNKNOWN: "None of the keys opens the encrypted file. Give the key that the message names.",

@@ -85,7 +85,9 @@ export type Events = {
    * After each finished part; the part's own fields are there when it was sent just now. `bytes` of the file are finished,
    * `sentBytes` of them were sent just now: none when an attempt goes on with parts that are there already.
    */
-  "file:progress": (event: FileEvent & { readonly bytes: number; readonly sentBytes: number } & Partial<SentPart>) => void;
+  "file:progress": (
+    event: FileEvent & { readonly bytes: number; readonly sentBytes: number } & Partial<SentPart>,
+  ) => void;
   "file:uploaded": (event: FileEvent & { readonly etag: string; readonly checksum: string }) => void;
   /** The attempt did not succeed; the file is queued again. */
   "file:retrying": (event: FileReasonEvent & { readonly nextAttemptAt: number }) => void;

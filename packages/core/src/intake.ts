@@ -4,7 +4,7 @@ import { DROP_FOLDERS, makeDropFolders, openDropFolder } from "./drop-folders.ts
 import { reasonOf, SourceError } from "./errors.ts";
 import { type Emit, emitWarning } from "./events.ts";
 import { type SourceFacts, sourceFacts } from "./file.ts";
-import { parentPath } from "./paths.ts";
+import { joinPath, parentPath } from "./paths.ts";
 import { compilePatterns } from "./patterns.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { FileSystem, SourceRoot } from "./ports/file-system.ts";
@@ -92,6 +92,8 @@ export class Intake {
     const stability = { threshold, maxUnstableAge: upload.spec.maxUnstableAge };
     const assessor = new Assessor({ upload, clock, stability });
     const before = this.#rounds.get(upload.id)?.looks;
+    // Once per run: a process may have died between the last file of a folder and the folder.
+    if (!before) await clearFolders(changing, working, "", signal);
     const round: Round = { looks: new Map(), waiting: new Set(), again: null };
     const entries = scan(incoming, { filter: compilePatterns(upload.spec), followLinks: false, signal });
     for await (const batch of entries)
@@ -211,4 +213,19 @@ export class Intake {
     const folders = DROP_FOLDERS.join(", ");
     throw new SourceError("SOURCE_NOT_DISPOSED", `The service's fileSystem cannot move files between ${folders}.`);
   }
+}
+
+/** Removes the folders in which no file is. Those that cannot be read stay. */
+async function clearFolders(
+  changing: FolderChanges,
+  root: SourceRoot,
+  path: string,
+  signal: AbortSignal,
+): Promise<void> {
+  signal.throwIfAborted();
+  const entries = await root.readFolder(path).catch(() => undefined);
+  for (const { name, kind, validName } of entries ?? [])
+    if (kind === "folder" && validName) await clearFolders(changing, root, joinPath(path, name), signal);
+  // One that holds only folders may be empty by now.
+  if (path !== "" && entries?.every(({ kind }) => kind === "folder")) await changing.removeEmptyFolders(root, path);
 }

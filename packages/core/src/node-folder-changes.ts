@@ -9,6 +9,9 @@ import { parentPath } from "./paths.ts";
 import type { FileFacts } from "./ports/file-system.ts";
 import type { ChangeResult, FilePlace, FolderChanges, FolderRoot } from "./ports/folder-changes.ts";
 
+/** On each disk the last move into each folder that is not over, by device and inode, whichever service of the process makes it. */
+const LAST = new WeakMap<FsLike["promises"], Map<string, Promise<unknown>>>();
+
 /** Somebody may remove an empty folder that was just made; after so many times it is no coincidence. */
 const MAKES_AT_MOST = 3;
 
@@ -19,14 +22,17 @@ const MAKES_AT_MOST = 3;
  *
  * Node.js has no rename that refuses to replace. A hard link would refuse, but needs the right to write the file
  * (`protected_hardlinks`), leaves two names when it dies half-way, and the unlink that follows could hit a new file. So
- * the name is looked at and then renamed to, one at a time per process, in folders into which only Bucketline puts files.
+ * the name is looked at and then renamed to, one at a time per folder in a process, in folders into which only Bucketline
+ * puts files.
  */
 export class NodeFolderChanges implements FolderChanges {
   readonly #fs: FsLike;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #last: Map<string, Promise<unknown>>;
 
   constructor(fs: FsLike) {
     this.#fs = fs;
+    this.#last = LAST.get(fs.promises) ?? new Map();
+    LAST.set(fs.promises, this.#last);
   }
 
   async makeFolder(root: FolderRoot, path: string): Promise<void> {
@@ -37,12 +43,7 @@ export class NodeFolderChanges implements FolderChanges {
   }
 
   async moveFile(from: FilePlace, to: FilePlace, fingerprint: string): Promise<ChangeResult> {
-    // One at a time: two files that were given the same name would both find it free.
-    const moved = this.#last.then(() =>
-      this.#guarded(join(from.root.path, from.path), () => this.#move(from, to, fingerprint)),
-    );
-    this.#last = moved.catch(() => {});
-    return await moved;
+    return await this.#guarded(join(from.root.path, from.path), () => this.#move(from, to, fingerprint));
   }
 
   async removeFile(file: FilePlace, fingerprint: string): Promise<ChangeResult> {
@@ -82,7 +83,10 @@ export class NodeFolderChanges implements FolderChanges {
       for (let made = 1; ; made++) {
         const [target, newName] = await this.#folderOf(to, true);
         try {
-          return await this.#rename(source.at(name), target?.at(newName) ?? "", fingerprint);
+          const rename = (folder: OpenFolder) => this.#rename(source.at(name), folder.at(newName), fingerprint);
+          if (target) return await this.#inTurn(target, () => rename(target));
+          if (made >= MAKES_AT_MOST)
+            throw new SourceError("SOURCE_NOT_DISPOSED", `The folder of ${to.path} is taken away.`);
         } catch (error) {
           if (codeOf(error) !== "ENOENT" || made >= MAKES_AT_MOST) throw error;
         } finally {
@@ -91,6 +95,19 @@ export class NodeFolderChanges implements FolderChanges {
       }
     } finally {
       await source.close();
+    }
+  }
+
+  /** One at a time: two files that were given the same name would both find it free. A disk that hangs holds up only itself. */
+  async #inTurn<T>({ facts }: OpenFolder, change: () => Promise<T>): Promise<T> {
+    const folder = `${facts.dev}:${facts.ino}`;
+    const changed = (this.#last.get(folder) ?? Promise.resolve()).then(change);
+    const over = changed.catch(() => {});
+    this.#last.set(folder, over);
+    try {
+      return await changed;
+    } finally {
+      if (this.#last.get(folder) === over) this.#last.delete(folder);
     }
   }
 

@@ -28,6 +28,8 @@ export class NodeSpoolFolder implements SpoolFolder {
   readonly #options: NodeSpoolFolderOptions;
   readonly #host: string;
   #run: string | undefined;
+  #making: Promise<string> | undefined;
+  #closed = false;
   #count = 0;
 
   constructor(options: NodeSpoolFolderOptions) {
@@ -37,7 +39,7 @@ export class NodeSpoolFolder implements SpoolFolder {
 
   async open(): Promise<readonly string[]> {
     return await this.#guarded(async () => {
-      const own = await this.#ownFolder();
+      const own = await this.#presentFolder();
       const names: string[] = [];
       for (const name of await readdir(this.#base())) {
         if (name === this.#run || !(await this.#isDead(name)) || !(await this.#isOurs(name))) continue;
@@ -50,7 +52,7 @@ export class NodeSpoolFolder implements SpoolFolder {
 
   async create(): Promise<SpoolWriter> {
     return await this.#guarded(async () => {
-      const own = await this.#ownFolder();
+      const own = await this.#presentFolder();
       const path = join(own, `${++this.#count}${UNFINISHED}`);
       const file = await open(path, "wx", 0o600);
       return {
@@ -72,7 +74,8 @@ export class NodeSpoolFolder implements SpoolFolder {
 
   async read(name: string): Promise<SpoolReader | undefined> {
     return await this.#guarded(async () => {
-      const path = join(await this.#ownFolder(), name + FINISHED);
+      const path = this.#pathOf(name);
+      if (path === undefined) return undefined;
       const file = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)).catch(
         (error: NodeJS.ErrnoException) => {
           if (error.code === "ENOENT") return undefined;
@@ -87,10 +90,14 @@ export class NodeSpoolFolder implements SpoolFolder {
   }
 
   async remove(name: string): Promise<void> {
-    await this.#guarded(async () => await rm(join(await this.#ownFolder(), name + FINISHED), { force: true }));
+    const path = this.#pathOf(name);
+    if (path !== undefined) await this.#guarded(async () => await rm(path, { force: true }));
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
+    // One that is being made would be left behind.
+    await this.#making?.catch(() => undefined);
     const run = this.#run;
     if (run === undefined) return;
     this.#run = undefined;
@@ -103,16 +110,43 @@ export class NodeSpoolFolder implements SpoolFolder {
     return this.#options.folder ?? join(tmpdir(), `bucketline-${userInfo().uid}`);
   }
 
-  async #ownFolder(): Promise<string> {
-    if (this.#run !== undefined) return join(this.#base(), this.#run);
+  /** @returns undefined before the run has a folder, and when it is over */
+  #pathOf(name: string): string | undefined {
+    return this.#run === undefined ? undefined : join(this.#base(), this.#run, name + FINISHED);
+  }
+
+  /** Folders for temporary files are cleared of what was not used for days, and a run may last for months. */
+  async #presentFolder(): Promise<string> {
+    const making = this.#ownFolder();
+    const own = await making;
+    if (await lstat(own).catch(() => undefined)) return own;
+    // Under another name: somebody may have made one of this name meanwhile.
+    if (this.#making === making) this.#making = undefined;
+    return await this.#ownFolder();
+  }
+
+  #ownFolder(): Promise<string> {
+    if (this.#closed) {
+      const message = `The run that used the spool ${this.#base()} is over. Create a new service.`;
+      return Promise.reject(new BucketlineError("SPOOL_NOT_WRITABLE", message));
+    }
+    this.#making ??= this.#makeFolder().catch((error: unknown) => {
+      this.#making = undefined;
+      throw error;
+    });
+    return this.#making;
+  }
+
+  async #makeFolder(): Promise<string> {
     const base = this.#base();
     await mkdir(base, { recursive: true, mode: 0o700 });
     await this.#checkBase(base);
     const begun = (await startOf(process.pid)) ?? 0;
     const run = `${this.#host}.${process.pid}.${threadId}.${begun}.${newId()}`;
+    if (this.#run !== undefined) LIVE.delete(this.#run);
     LIVE.add(run);
-    await mkdir(join(base, run), { mode: 0o700 });
     this.#run = run;
+    await mkdir(join(base, run), { mode: 0o700 });
     return join(base, run);
   }
 

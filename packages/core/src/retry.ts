@@ -91,7 +91,7 @@ export function judge(error: unknown, mode: UploadMode): Verdict {
  * | STEP_UNAVAILABLE                       | wait                                         |
  * | SPOOL_FULL                             | wait; fail the file if it alone is too large |
  * | SPOOL_NOT_WRITABLE, PIPELINE_UNKNOWN   | hold                                         |
- * | STEP_FAILED, and anything else         | retry, burnt                                 |
+ * | STEP_FAILED, STEP_TIMEOUT, and others  | retry, burnt                                 |
  */
 function judgePipeline(error: BucketlineError): Verdict {
   switch (error.code) {

@@ -61,6 +61,11 @@ export interface ServiceOptions {
    * (default: one below the system's folder for temporary files), and how many bytes may lie there (default 16 GiB).
    */
   readonly spool?: SpoolOptions;
+  /**
+   * How long a step of a pipeline may stand still: neither ask for bytes, nor give some, nor answer. Then the attempt has
+   * failed. Default 10 minutes.
+   */
+  readonly stepTimeout?: number;
   /** Bound on the memory of all bodies together. Default 128 MiB. */
   readonly memoryLimit?: number;
   readonly retry?: Partial<RetryPolicy>;
@@ -113,6 +118,7 @@ const NUMBERS = {
   partConcurrency: [4, 1],
   chunkSize: [DEFAULT_CHUNK_SIZE, 1],
   memoryLimit: [128 * 1024 * 1024, 1],
+  stepTimeout: [600_000, 1],
   requestTimeout: [30_000, 1],
   monitorInterval: [60_000, 1],
   stabilityThreshold: [5_000, 0],
@@ -148,6 +154,7 @@ export function resolveOptions(options: ServiceOptions): ResolvedOptions {
     partConcurrency: number("partConcurrency"),
     chunkSize: number("chunkSize"),
     memoryLimit: number("memoryLimit"),
+    stepTimeout: number("stepTimeout"),
     requestTimeout: number("requestTimeout"),
     monitorInterval: number("monitorInterval"),
     stabilityThreshold: number("stabilityThreshold"),

@@ -237,3 +237,60 @@ describe("on a real disk, with somebody who swaps folders and links", () => {
     expect(await open()).toBeLessThanOrEqual(before + 2);
   });
 });
+
+describe("a disk that hangs", () => {
+  /** Whatever is renamed from there hangs until it is let go. */
+  async function hanging(from: string) {
+    const volume = Volume.fromJSON({ "/b/slow/a": "1", "/b/slow/b": "2", "/b/from/a": "3", "/b/done/x": "4" });
+    for (const name of ["far", "near"]) volume.mkdirSync(`/b/${name}`);
+    const disk = createFsFromVolume(volume) as unknown as FsLike;
+    let letGo = () => {};
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    let renames = 0;
+    const promises = {
+      ...disk.promises,
+      rename: async (...paths: Parameters<FsLike["promises"]["rename"]>) => {
+        renames++;
+        if (String(paths[0]).startsWith(from)) await held;
+        await disk.promises.rename(...paths);
+      },
+    };
+    for (const method of ["lstat", "mkdir", "stat"] as const)
+      Object.assign(promises, { [method]: disk.promises[method].bind(disk.promises) });
+    const open = () => new NodeFileSystem({ promises: promises as FsLike["promises"], constants: disk.constants });
+    const [own, another] = [open(), open()];
+    const root = (name: string) => own.openRoot(`/b/${name}`);
+    const move = async (one: SourceRoot, other: SourceRoot, path: string, target = path, fileSystem = own) => {
+      const facts = await one.stat(path);
+      const fingerprint = facts ? sourceFacts(facts).fingerprint : "";
+      return await fileSystem.moveFile({ root: one, path }, { root: other, path: target }, fingerprint);
+    };
+    return { volume, another, root, move, letGo: () => letGo(), renames: () => renames };
+  }
+
+  test("does not hold up moves into other folders", async () => {
+    const { root, move, letGo } = await hanging("/b/slow/");
+    const [slow, from, far, near] = [await root("slow"), await root("from"), await root("far"), await root("near")];
+    const held = move(slow, far, "a");
+    expect(await move(from, near, "a")).toBe("done");
+    letGo();
+    expect(await held).toBe("done");
+  });
+
+  test("two ways of two services into one folder are still one at a time: no file takes the place of another", async () => {
+    const { volume, another, root, move, letGo, renames } = await hanging("/b/slow/");
+    volume.mkdirSync("/b/far/deep");
+    const [slow, far, deep] = [await root("slow"), await root("far"), await root("far/deep")];
+    const held = move(slow, far, "a", "deep/one");
+    const second = move(slow, deep, "b", "one", another);
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(renames()).toBe(1);
+    letGo();
+    expect([await held, await second].sort()).toEqual(["done", "taken"]);
+    const left = ["a", "b"].filter((name) => volume.existsSync(`/b/slow/${name}`));
+    const contents = ["/b/far/deep/one", ...left.map((name) => `/b/slow/${name}`)].map((path) =>
+      String(volume.readFileSync(path)),
+    );
+    expect(contents.sort()).toEqual(["1", "2"]);
+  });
+});

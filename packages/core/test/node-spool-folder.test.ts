@@ -178,3 +178,39 @@ test("a link in place of a spooled file is not followed", async () => {
   symlinkSync(join(folder, "secret"), join(folder, run, "one.spool"));
   await expect(spool.read("one")).rejects.toMatchObject({ code: "SPOOL_NOT_WRITABLE" });
 });
+
+test("whatever is asked of it first, and however much at once, a run has one folder", async () => {
+  const folder = base();
+  const spool = at(folder);
+  const names = ["a", "b", "c", "d"];
+  await Promise.all(names.map((name) => write(spool, name, name)));
+  expect(readdirSync(folder)).toHaveLength(1);
+  expect(await Promise.all(names.map((name) => read(spool, name)))).toEqual(names);
+});
+
+test("a run that is over leaves no folder, though somebody still asks", async () => {
+  const folder = base();
+  const spool = at(folder);
+  await spool.open();
+  const closing = spool.close();
+  await spool.remove("one");
+  expect(await spool.read("one")).toBeUndefined();
+  await expect(spool.create()).rejects.toMatchObject({ code: "SPOOL_NOT_WRITABLE" });
+  await closing;
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test("a folder that somebody has cleared away is made again, and what lay in it is gone", async () => {
+  const folder = base();
+  const spool = at(folder);
+  await write(spool, "one", "1");
+  rmSync(folder, { recursive: true });
+  expect(await read(spool, "one")).toBeUndefined();
+  await spool.remove("one");
+  await write(spool, "two", "2");
+  expect(await read(spool, "two")).toBe("2");
+  rmSync(folder, { recursive: true });
+  expect(await spool.open()).toEqual([]);
+  await spool.close();
+  expect(readdirSync(folder)).toEqual([]);
+});

@@ -9,7 +9,7 @@ import { defineStep, type Step } from "../src/pipeline/step.ts";
 import type { SpoolFolder } from "../src/ports/spool-folder.ts";
 import { judge } from "../src/retry.ts";
 import { MemorySpools } from "../src/testing/index.ts";
-import { file, Heard, settle, upload } from "./support/records.ts";
+import { file, gate, Heard, settle, upload } from "./support/records.ts";
 
 const never = new AbortController().signal;
 const check = (name: string) => defineStep({ name, check: async () => ({ accepted: true }) });
@@ -212,6 +212,35 @@ test("a sweep removes what has become of no use", async () => {
   files.pop();
   await made.sweep();
   expect(disk.files).toEqual([]);
+});
+
+test("a spool that is just being taken makes no room for others: they wait until it has gone", async () => {
+  const disk = new MemorySpools();
+  const [one, other] = [file({ path: "one" }), file({ path: "other" })];
+  const folder = disk.folder();
+  const { promise, open } = gate();
+  const slow: SpoolFolder = {
+    ...folder,
+    read: async (name) => {
+      await promise;
+      return await folder.read(name);
+    },
+  };
+  const made = spools(slow, [one, other]);
+  await fill(made, one, "x".repeat(60));
+  const taking = made.take(one, one.fingerprint, FACTS.identity);
+  await settle();
+  const draft = await made.begin(other, never);
+  let written = false;
+  const writing = draft.write(Buffer.alloc(60)).then(() => (written = true));
+  await settle();
+  open();
+  const held = await taking;
+  await settle();
+  expect([held?.facts.path, written, made.used]).toEqual(["one", false, 60]);
+  if (held) await made.release(held, { ...one, state: "UPLOADED" });
+  await writing;
+  expect(made.used).toBe(60);
 });
 
 test("a disk that is full fails the write, and what was written is given back", async () => {

@@ -65,12 +65,11 @@ export function clamav(options: ClamavOptions): CheckStep {
   const tooLarge = oneOf(name, "tooLarge", options.tooLarge ?? "reject", ["reject", "wait", "accept"]);
   const shown = "socket" in address ? address.socket : `${address.host}:${address.port}`;
   const unavailable = (what: string, cause?: unknown): never => {
-    throw new StepError("STEP_UNAVAILABLE", `Step ${name}: clamd at ${shown} ${what}.`, { cause });
+    throw new StepError("STEP_UNAVAILABLE", `clamd at ${shown} ${what}.`, { cause });
   };
   const large = (size: number, limit: string): CheckResult => {
     const fact = `The file has ${size} bytes, more than ${limit}`;
-    if (tooLarge === "wait")
-      throw new StepError("STEP_UNAVAILABLE", `Step ${name}: ${fact}; it waits for a larger limit.`);
+    if (tooLarge === "wait") throw new StepError("STEP_UNAVAILABLE", `${fact}; it waits for a larger limit.`);
     if (tooLarge === "accept") return { accepted: true, message: `${fact}: not scanned.` };
     return { accepted: false, message: `${fact}, so it cannot be scanned.` };
   };

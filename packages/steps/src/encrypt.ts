@@ -57,7 +57,7 @@ export function encrypt(options: EncryptOptions): TransformStep {
     ...(keySuffix === undefined ? {} : { keySuffix }),
     transform: async (file) => {
       const bound = checkedContext(name, typeof context === "function" ? context(file) : context);
-      const materials = await unlessAborted(file.signal, materialsOf(name, key, bound));
+      const materials = await unlessAborted(file.signal, materialsOf(key, bound));
       return {
         stream: (input) => encrypted(materials, bound, input),
         changes: () => ({ contentType: "application/octet-stream", contentEncoding: null, metadata }),
@@ -77,11 +77,7 @@ async function* encrypted(
 }
 
 /** The data key is made and wrapped before the first byte flows, so that a key service that is down holds the file back in time. */
-async function materialsOf(
-  step: string,
-  key: KeyProvider,
-  encryptionContext: EncryptionContext,
-): Promise<NodeMaterialsManager> {
+async function materialsOf(key: KeyProvider, encryptionContext: EncryptionContext): Promise<NodeMaterialsManager> {
   try {
     const manager = new NodeDefaultCryptographicMaterialsManager(await key.keyring());
     const suite = new NodeAlgorithmSuite(SUITE);
@@ -94,9 +90,7 @@ async function materialsOf(
     };
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new StepError("STEP_UNAVAILABLE", `Step ${step}: key ${key.id} cannot be used at the moment: ${why}`, {
-      cause,
-    });
+    throw new StepError("STEP_UNAVAILABLE", `key ${key.id} cannot be used at the moment: ${why}`, { cause });
   }
 }
 

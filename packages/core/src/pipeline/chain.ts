@@ -33,23 +33,42 @@ export class Chain {
   readonly #input: AsyncIterable<Uint8Array>;
   readonly #cancels: (() => void)[] = [];
   readonly #onEnd: (index: number) => void;
+  readonly #onMoved: () => void;
+  /** Whether somebody waits for the input, and for the output of each stage. */
+  readonly #asked: boolean[];
   #inputDone = false;
   #failure: ChainFailure | undefined;
 
-  /** @param onEnd told when the output of a stage has come to its end */
+  /**
+   * @param onEnd told when the output of a stage has come to its end
+   * @param onMoved told whenever bytes have moved
+   */
   constructor(
     input: AsyncIterable<Uint8Array>,
     stages: readonly Stage[],
     onEnd: (index: number) => void = () => undefined,
+    onMoved: () => void = () => undefined,
   ) {
     this.#input = input;
     this.#stages = stages;
     this.#onEnd = onEnd;
+    this.#onMoved = onMoved;
+    this.#asked = Array.from({ length: stages.length + 1 }, () => false);
     this.meters = stages.map(() => ({ bytesIn: 0, bytesOut: 0, done: false }));
   }
 
   get failure(): ChainFailure | undefined {
     return this.#failure;
+  }
+
+  /** The stage that is asked for more, and asks for nothing itself. Undefined: it is the input, or whoever reads. */
+  get awaited(): string | undefined {
+    let awaited: string | undefined;
+    for (const [index, { name }] of [...this.#stages.entries()].reverse()) {
+      if (!this.#asked[index + 1]) return awaited;
+      awaited = name;
+    }
+    return this.#asked[0] ? undefined : awaited;
   }
 
   /**
@@ -91,8 +110,11 @@ export class Chain {
       for (let chunk = await this.#next(iterator, index); chunk; chunk = await this.#next(iterator, index)) {
         if (own) own.bytesOut += chunk.length;
         if (next) next.bytesIn += chunk.length;
-        if (chunk.length > 0) yield chunk;
+        if (chunk.length === 0) continue;
+        this.#onMoved();
+        yield chunk;
       }
+      this.#onMoved();
       over = true;
     } finally {
       // Whoever reads has ended early, perhaps by throwing what went wrong behind us into us.
@@ -108,6 +130,7 @@ export class Chain {
 
   /** @returns undefined at the end */
   async #next(iterator: AsyncIterator<Uint8Array>, index: number): Promise<Uint8Array | undefined> {
+    this.#asked[index + 1] = true;
     try {
       const step = await iterator.next();
       if (step.done) return undefined;
@@ -116,6 +139,8 @@ export class Chain {
     } catch (error) {
       this.#failure ??= { stage: this.#stages[index]?.name ?? null, error };
       throw error;
+    } finally {
+      this.#asked[index + 1] = false;
     }
   }
 

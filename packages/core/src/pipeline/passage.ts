@@ -21,16 +21,19 @@ type Send = (source: Source) => Promise<Evidence>;
 export class Passage {
   readonly #pipelines: Pipelines;
   readonly #spools: Spools;
+  readonly #stepTimeout: number;
   readonly #held = new WeakMap<FileTask, HeldSpool>();
 
-  constructor(pipelines: Pipelines, spools: Spools) {
+  /** @param stepTimeout how long a step may stand still, in milliseconds */
+  constructor(pipelines: Pipelines, spools: Spools, stepTimeout: number) {
     this.#pipelines = pipelines;
     this.#spools = spools;
+    this.#stepTimeout = stepTimeout;
   }
 
   /**
    * Checks the file, transforms it, and has sent what comes out: the file itself where nothing transforms it.
-   * @throws StepError `FILE_REJECTED`, `STEP_UNAVAILABLE`, `STEP_FAILED`, `SPOOL_FULL` · BucketlineError `PIPELINE_UNKNOWN`,
+   * @throws StepError `FILE_REJECTED`, `STEP_UNAVAILABLE`, `STEP_FAILED`, `STEP_TIMEOUT`, `SPOOL_FULL` · BucketlineError `PIPELINE_UNKNOWN`,
    *   `SPOOL_NOT_WRITABLE` · whatever sending throws
    */
   async send(task: FileTask, source: Source, spec: Pick<UploadSpec, "pipeline">, send: Send): Promise<Evidence> {
@@ -39,8 +42,9 @@ export class Passage {
     const pipeline = this.#pipelines.get(name);
     if (!pipeline) throw new StepError("PIPELINE_UNKNOWN", `There is no pipeline ${JSON.stringify(name)} here.`);
     if (pipeline.spool) return await this.#spooled(task, source, pipeline, send);
-    await runChecks(task, source, pipeline.checks);
-    return pipeline.transforms.length > 0 ? await streamed(task, source, pipeline) : await send(source);
+    await this.#check(task, source, pipeline);
+    if (pipeline.transforms.length === 0) return await send(source);
+    return await streamed(task, source, pipeline, this.#stepTimeout);
   }
 
   /** The attempt is over, and recorded. Never throws. */
@@ -53,15 +57,23 @@ export class Passage {
 
   async #spooled(task: FileTask, source: Source, pipeline: Pipeline, send: Send): Promise<Evidence> {
     const known = await this.#take(task, source, pipeline);
-    if (known) return await this.#sendHeld(task, source, known, send);
-    const arrived = task.file.attempts > 1 ? await findArrived(task, source, pipeline) : undefined;
+    if (known && !known.entry.inherited) return await this.#sendHeld(task, source, known, send);
+    const arrived = mayHaveArrived(task) ? await findArrived(task, source, pipeline) : undefined;
     if (arrived) return arrived;
-    await runChecks(task, source, pipeline.checks);
+    await this.#check(task, source, pipeline);
+    if (known) {
+      known.entry.inherited = false;
+      return await this.#sendHeld(task, source, known, send);
+    }
     await this.#fill(task, source, pipeline);
     const made = await this.#take(task, source, pipeline);
     // It may have had to make room at once.
     if (!made) throw new Crowded(task.file.path);
     return await this.#sendHeld(task, source, made, send);
+  }
+
+  async #check(task: FileTask, source: Source, { checks }: Pipeline): Promise<void> {
+    await runChecks(task, source, checks, this.#stepTimeout);
   }
 
   async #take(task: FileTask, source: Source, { identity }: Pipeline): Promise<HeldSpool | undefined> {
@@ -74,7 +86,7 @@ export class Passage {
     const draft = await this.#spools.begin(task.file, task.stop.drain);
     let transform: FileTransform | undefined;
     try {
-      transform = await FileTransform.begin(task, source, pipeline.transforms);
+      transform = await FileTransform.begin(task, source, pipeline.transforms, this.#stepTimeout);
       for await (const chunk of transform.output()) await draft.write(chunk);
       const { uploadId, path } = task.file;
       const { size, checksum, sourceChecksum } = transform;
@@ -120,6 +132,14 @@ function tokenOfMade(source: Source, facts: Pick<SpoolFacts, "identity" | "size"
   return [source.token, facts.identity, hex(facts.checksum), hex(facts.sourceChecksum), facts.size].join("-");
 }
 
+/**
+ * Whether an earlier attempt may have sent it. One that a stop cut off does not count as an attempt: where it costs no more
+ * than sending again, that is not asked for; where nothing may be overwritten, our own object would be taken for another's.
+ */
+function mayHaveArrived({ file, condition }: FileTask): boolean {
+  return file.attempts > 1 || (condition !== undefined && file.fence > 1);
+}
+
 /** The object of an earlier attempt that nobody lived to record, when the spool is lost with its host: its token proves it. */
 async function findArrived(task: FileTask, source: Source, { identity }: Pipeline): Promise<Evidence | undefined> {
   const object = await lookAtObject(task);
@@ -140,10 +160,23 @@ async function findArrived(task: FileTask, source: Source, { identity }: Pipelin
 const GROWTH = 2;
 
 /** Sends what comes out as it comes; whatever happens, the next attempt starts over. */
-async function streamed(task: FileTask, source: Source, pipeline: Pipeline): Promise<Evidence> {
-  const { context, file } = task;
+async function streamed(task: FileTask, source: Source, pipeline: Pipeline, stepTimeout: number): Promise<Evidence> {
   await abandonTransfer(task);
-  const transform = await FileTransform.begin(task, source, pipeline.transforms);
+  const transform = await FileTransform.begin(task, source, pipeline.transforms, stepTimeout);
+  try {
+    return await sendStream(task, source, pipeline, transform);
+  } finally {
+    transform.close();
+  }
+}
+
+async function sendStream(
+  task: FileTask,
+  source: Source,
+  pipeline: Pipeline,
+  transform: FileTransform,
+): Promise<Evidence> {
+  const { context, file } = task;
   task.setSettings(transform.changes().reduce(changedSettings, task.settings));
   const { capabilities } = context.objects;
   const least = Math.max(context.chunkSize, capabilities.minPartSize);
@@ -166,8 +199,6 @@ async function streamed(task: FileTask, source: Source, pipeline: Pipeline): Pro
     receipt = await context.objects.putStream({ ...task.address, settings: task.settings, token, body, partSize });
   } catch (error) {
     throw body.failure ? body.failure.reason : error;
-  } finally {
-    transform.close();
   }
   const { size, checksum, sourceChecksum } = transform;
   const sent: Source = { ...source, token, size, made: { checksum, sourceChecksum } };

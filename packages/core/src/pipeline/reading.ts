@@ -1,6 +1,7 @@
 import { type Checksum, crc32Of, formatCrc32 } from "../checksum.ts";
 import { SourceError } from "../errors.ts";
 import { checkUntouched, type Source } from "../transfer.ts";
+import type { StepWatch } from "./step-watch.ts";
 
 /** Bytes read at a time: with the bounded number of files in flight, the memory that steps cost. */
 const CHUNK = 64 * 1024;
@@ -13,13 +14,19 @@ export class Reading {
   failure: unknown;
   readonly #source: Source;
   readonly #path: string;
-  readonly #signal: AbortSignal;
+  readonly #watch: Pick<StepWatch, "signal" | "moved">;
   #crc = 0;
+  #asked = 0;
 
-  constructor(source: Source, path: string, signal: AbortSignal) {
+  constructor(source: Source, path: string, watch: Pick<StepWatch, "signal" | "moved">) {
     this.#source = source;
     this.#path = path;
-    this.#signal = signal;
+    this.#watch = watch;
+  }
+
+  /** The file itself is waited for. */
+  get isAsked(): boolean {
+    return this.#asked > 0;
   }
 
   /** Of all bytes, once `whole` has come to its end. */
@@ -50,7 +57,7 @@ export class Reading {
   }
 
   async #fill(target: Uint8Array, position: number): Promise<void> {
-    this.#signal.throwIfAborted();
+    this.#watch.signal.throwIfAborted();
     const read = await this.#blame(this.#source.handle.read(target, position));
     if (read < target.length)
       await this.#blame(
@@ -60,11 +67,15 @@ export class Reading {
   }
 
   async #blame<T>(work: Promise<T>): Promise<T> {
+    this.#asked++;
     try {
       return await work;
     } catch (error) {
       this.failure ??= error;
       throw error;
+    } finally {
+      this.#asked--;
+      this.#watch.moved();
     }
   }
 }

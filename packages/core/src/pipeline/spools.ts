@@ -22,6 +22,8 @@ interface Entry {
   readonly facts: SpoolFacts;
   /** Attempts that send it. */
   users: number;
+  /** Made by an earlier run, whose checks may have been others. */
+  inherited: boolean;
 }
 
 /** A spooled file in the hands of an attempt. */
@@ -73,12 +75,11 @@ export class Spools {
     const entry = this.#entries.get(name);
     if (!entry) return undefined;
     const fits = entry.facts.identity === identity && isSame(entry.facts.fingerprint, fingerprint);
-    const reader = fits ? await this.#options.folder.read(name) : undefined;
+    const reader = fits ? await this.#openHeld(entry) : undefined;
     if (!reader) {
       await this.#remove(entry);
       return undefined;
     }
-    entry.users++;
     return { entry, facts: entry.facts, reader };
   }
 
@@ -94,7 +95,7 @@ export class Spools {
         file: await folder.create(),
         signal,
         name: nameOf(file),
-        onFinished: (facts) => this.#add({ name: nameOf(file), facts, users: 0 }),
+        onFinished: (facts) => this.#add({ name: nameOf(file), facts, users: 0, inherited: false }),
       });
     } catch (error) {
       this.#room.leave(writer);
@@ -128,6 +129,21 @@ export class Spools {
     for (const entry of [...this.#entries.values()]) if (entry.users === 0) await this.#judge(entry);
   }
 
+  /** In use from the first moment: what is being opened must not make room for others. */
+  async #openHeld(entry: Entry): Promise<SpoolReader | undefined> {
+    entry.users++;
+    let reader: SpoolReader | undefined;
+    try {
+      reader = await this.#options.folder.read(entry.name);
+      return reader;
+    } finally {
+      if (!reader) {
+        entry.users--;
+        this.#room.changed();
+      }
+    }
+  }
+
   async close(): Promise<void> {
     if (!this.#isOpen) return;
     this.#isOpen = false;
@@ -137,13 +153,15 @@ export class Spools {
   async #takeOver(): Promise<void> {
     const { folder } = this.#options;
     for (const name of await folder.open()) {
-      const facts = this.#entries.has(name) ? undefined : await this.#factsOf(name);
+      const facts = await this.#factsOf(name);
+      // An attempt may just have made it anew.
+      if (this.#entries.has(name)) continue;
       if (!facts) {
-        if (!this.#entries.has(name)) await folder.remove(name);
+        await folder.remove(name);
         continue;
       }
       this.#room.add(facts.size);
-      const entry: Entry = { name, facts, users: 0 };
+      const entry: Entry = { name, facts, users: 0, inherited: true };
       this.#entries.set(name, entry);
       await this.#judge(entry);
     }

@@ -31,17 +31,23 @@ export class StepRun {
   }
 }
 
-export function stepFile(task: FileTask, facts: { readonly size: number; readonly mtimeNs: bigint }): StepFile {
+export function stepFile(
+  task: FileTask,
+  facts: { readonly size: number; readonly mtimeNs: bigint },
+  signal: AbortSignal,
+): StepFile {
   const { uploadId, path } = task.file;
-  return { uploadId, path, size: facts.size, mtimeNs: facts.mtimeNs, signal: task.stop.drain };
+  return { uploadId, path, size: facts.size, mtimeNs: facts.mtimeNs, signal };
 }
+
+/** Codes that say more than that a step has failed. */
+const TELLING: ReadonlySet<string | undefined> = new Set(["STEP_UNAVAILABLE", "FILE_REJECTED", "STEP_TIMEOUT"]);
 
 /** What a step's failure means: it cannot work at the moment, refuses the file, or has failed. Names the step. */
 export function stepError(step: string, error: unknown): StepError {
   const message = `${step}: ${error instanceof Error ? error.message : String(error)}`;
-  const code = error instanceof StepError ? error.code : undefined;
-  const known = code === "STEP_UNAVAILABLE" || code === "FILE_REJECTED" ? code : "STEP_FAILED";
-  return new StepError(known, message, { cause: error });
+  const code = error instanceof StepError && TELLING.has(error.code) ? error.code : "STEP_FAILED";
+  return new StepError(code, message, { cause: error });
 }
 
 export function outcomeOfError(error: unknown, signal: AbortSignal): StepOutcome {

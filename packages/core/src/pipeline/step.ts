@@ -11,7 +11,10 @@ export interface StepFile {
   /** Bytes of the source file. */
   readonly size: number;
   readonly mtimeNs: bigint;
-  /** Aborted when the attempt ends early; a step that waits for something ends with it. */
+  /**
+   * Aborted when the attempt ends early, also when this step or another one of the pipeline stood still for `stepTimeout`; a
+   * step that waits for something ends with it.
+   */
   readonly signal: AbortSignal;
 }
 
