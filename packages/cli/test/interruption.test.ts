@@ -117,3 +117,22 @@ test("--watch sends what comes later, until it is stopped, and leaves nothing fo
   expect(await bed.json(["status", "p"])).toMatchObject([{ settings: { schedule: "manual" } }]);
   expect((await bed.run([...TO, "--id", "p"])).stdout).toContain("Nothing was new");
 });
+
+test("what cancel could not clean up is said, also among lines of JSON", async () => {
+  await slowFolder();
+  const stopped = bed.start([...TO, "--id", "photos", "--part-concurrency", "1"]);
+  await until(() => stored(bed.sandbox).includes("large.bin#1"));
+  stopped.process.kill("SIGINT");
+  expect((await stopped.ended).code).toBe(130);
+  bed.sandbox.fault({
+    operation: "AbortMultipartUpload",
+    times: 1_000,
+    action: { type: "respond", status: 403, code: "AccessDenied" },
+  });
+  const { code, stdout, stderr } = await bed.run(["cancel", "photos", "--json"]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(linesOf(stdout)).toMatchObject([
+    { event: "warning", code: "ACCESS_DENIED", upload_id: "photos" },
+    { upload_id: "photos", state: "CANCELLED" },
+  ]);
+});

@@ -1,6 +1,7 @@
 import { type ServiceOptions, UploadService } from "@bucketline/core";
 import type { Config } from "../config/config.ts";
 import type { Context } from "../context.ts";
+import { tellWarnings } from "../output/event-lines.ts";
 import { makeLogger } from "./log.ts";
 import { NoBucket } from "./no-bucket.ts";
 import { makeObjects } from "./objects.ts";
@@ -15,6 +16,8 @@ export interface ServiceNeeds {
   readonly pipelines?: boolean;
   /** The log's level when nobody has set one. Default: silent. */
   readonly usualLevel?: "info" | "silent";
+  /** Whether the command tells warnings in a way of its own. */
+  readonly tellsWarnings?: boolean;
   /** What the command itself decides, whatever is configured. */
   readonly options?: Partial<ServiceOptions>;
 }
@@ -39,6 +42,7 @@ export async function withService<T>(
   work: (service: UploadService) => Promise<T>,
 ): Promise<T> {
   const service = await makeService(context, needs);
+  if (!needs.tellsWarnings) tellWarnings(service, context.output);
   try {
     return await work(service);
   } catch (error) {
@@ -68,6 +72,7 @@ export function engineOptions({ values }: Config): Partial<ServiceOptions> {
     requeueFailedAfter: values.requeueFailedAfter,
     orphanAge: values.orphanAge,
     lease: values.lease,
+    stepTimeout: values.stepTimeout,
     spool: { folder: values.spoolFolder, maxBytes: values.spoolMaxBytes },
     retry: { attempts: retryAttempts },
     ...(bandwidthLimit !== undefined && { bandwidthLimit }),

@@ -41,7 +41,12 @@ export async function run(context: Context, { retention, once = false, ...errand
   const alone = once ? { ...asTheyAre, watcher: "none" as const } : {};
   let drop: Drop | undefined;
   try {
-    const needs = { bucket: true, makesLedger: true, options: { ...alone, ...pace(context), state } };
+    const needs = {
+      bucket: true,
+      makesLedger: true,
+      tellsWarnings: true,
+      options: { ...alone, ...pace(context), state },
+    };
     const outcome = await withService(context, needs, async (service) => {
       const pass = new Pass({ service, context, tellsAll: true });
       const tally = new DropTally(service, (line) => pass.note(line), output.stdout);

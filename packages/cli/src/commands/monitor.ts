@@ -9,12 +9,16 @@ export async function run(context: Context): Promise<undefined> {
   const { config, output, signal, cut } = context;
   const { roots } = config.values;
   const options = roots ? { allowedRoots: roots } : {};
-  await withService(context, { bucket: true, makesLedger: true, usualLevel: "info", options }, async (service) => {
-    tellEvents(service, output);
-    await service.start({ signal });
-    output.note(`Following the uploads of ${ledgerPlace(config)}. Ctrl-C ends it.`);
-    await untilStopped(context);
-  });
+  await withService(
+    context,
+    { bucket: true, makesLedger: true, usualLevel: "info", tellsWarnings: true, options },
+    async (service) => {
+      tellEvents(service, output);
+      await service.start({ signal });
+      output.note(`Following the uploads of ${ledgerPlace(config)}. Ctrl-C ends it.`);
+      await untilStopped(context);
+    },
+  );
   // A service that was told to end, and did, has done what it was to do.
   cut.throwIfAborted();
 }

@@ -26,23 +26,27 @@ export async function run(context: Context, { id, ...request }: ScanArguments): 
   const options = { state, watcher: "none" as const, monitorInterval: NEVER_MS, ...pace(context) };
   let pass: Pass | undefined;
   try {
-    return await withService(context, { bucket: true, makesLedger: false, options }, async (service) => {
-      const uploads = id === undefined ? await activeUploads(service) : [await service.get(id)];
-      if (id !== undefined) for (const upload of uploads) refuseUnfit(upload);
-      if (uploads.length === 0) {
-        context.output.note("There is no active upload.");
-        return EXIT.done;
-      }
-      if (id !== undefined) await refuseUnreachable(service, context.signal);
-      pass = new Pass({ service, context });
-      pass.begin();
-      await service.start({ signal: context.signal });
-      const outcomes = await bringAllUp(context, pass, uploads, request, id === undefined);
-      pass.end();
-      for (const outcome of outcomes) tell(context, outcome, id === undefined);
-      const codes = outcomes.map(exitCodeFor);
-      return id === undefined ? together(codes) : (codes[0] ?? EXIT.done);
-    });
+    return await withService(
+      context,
+      { bucket: true, makesLedger: false, tellsWarnings: true, options },
+      async (service) => {
+        const uploads = id === undefined ? await activeUploads(service) : [await service.get(id)];
+        if (id !== undefined) for (const upload of uploads) refuseUnfit(upload);
+        if (uploads.length === 0) {
+          context.output.note("There is no active upload.");
+          return EXIT.done;
+        }
+        if (id !== undefined) await refuseUnreachable(service, context.signal);
+        pass = new Pass({ service, context });
+        pass.begin();
+        await service.start({ signal: context.signal });
+        const outcomes = await bringAllUp(context, pass, uploads, request, id === undefined);
+        pass.end();
+        for (const outcome of outcomes) tell(context, outcome, id === undefined);
+        const codes = outcomes.map(exitCodeFor);
+        return id === undefined ? together(codes) : (codes[0] ?? EXIT.done);
+      },
+    );
   } finally {
     pass?.end();
   }

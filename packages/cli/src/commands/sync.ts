@@ -35,7 +35,7 @@ export async function run(context: Context, args: SyncArguments): Promise<ExitCo
   try {
     return await withService(
       context,
-      { bucket: true, makesLedger: true, options: { ...alone, ...pace(context), state } },
+      { bucket: true, makesLedger: true, tellsWarnings: true, options: { ...alone, ...pace(context), state } },
       async (service) => {
         pass = new Pass({ service, context });
         return await new Sync({ context, service, pass, asked, args }).run();

@@ -1,3 +1,4 @@
+import { PIPELINE_SETTINGS } from "./pipeline-settings.ts";
 import type { Setting } from "./setting.ts";
 
 const LEDGER_AND_LOG = {
@@ -100,26 +101,6 @@ const TRANSFER = {
     least: 1,
     fallback: 5,
     summary: "transfers begun for one file before it has failed",
-  },
-} as const satisfies Record<string, Setting>;
-
-const SPOOL = {
-  spoolFolder: {
-    kind: "file",
-    path: "spool.folder",
-    env: ["BUCKETLINE_SPOOL_FOLDER"],
-    flag: "spool-folder",
-    otherwise: "`spool` in the data folder",
-    summary: "where what pipelines make of files waits until it has arrived; on a disk of this machine",
-  },
-  spoolMaxBytes: {
-    kind: "size",
-    path: "spool.max_bytes",
-    env: ["BUCKETLINE_SPOOL_MAX_BYTES"],
-    flag: "spool-max-bytes",
-    least: 1,
-    fallback: 17_179_869_184,
-    summary: "how much may lie there at once",
   },
 } as const satisfies Record<string, Setting>;
 
@@ -362,7 +343,7 @@ const HTTP = {
  * and of bucketline.yaml, the defaults, the schema, `bucketline config` and the table in docs/cli-configuration.md follow
  * from here. Plain data, because `--help` needs it and has no time for more.
  */
-export const SETTINGS = { ...LEDGER_AND_LOG, ...TRANSFER, ...SPOOL, ...MONITOR, ...S3, ...HTTP } as const;
+export const SETTINGS = { ...LEDGER_AND_LOG, ...TRANSFER, ...PIPELINE_SETTINGS, ...MONITOR, ...S3, ...HTTP } as const;
 
 export type SettingName = keyof typeof SETTINGS;
 

@@ -1,6 +1,7 @@
 import type { EventName, Events, UploadService } from "@bucketline/core";
 import { scanView, snakeNamed, timeView } from "@bucketline/http/views";
 import type { Output } from "./output.ts";
+import { printable } from "./printable.ts";
 
 const TOLD = [
   "upload:registered",
@@ -53,6 +54,14 @@ export function tellEvents(service: UploadService, output: Output): () => void {
       if (!isOver) output.record({ event, at: timeView(Date.now()), ...eventView(payload) });
     });
   return end;
+}
+
+/** Of commands that tell nothing else of what happens: an object per warning with `--json`, else a line beside the result. */
+export function tellWarnings(service: UploadService, output: Output): void {
+  service.on("warning", (payload) => {
+    if (!output.isQuiet) output.record({ event: "warning", at: timeView(Date.now()), ...eventView(payload) });
+    output.note(`warning: ${payload.code}: ${printable(payload.message)}`);
+  });
 }
 
 function eventView(payload: Told): object {

@@ -62,6 +62,7 @@ export const TRANSFER_SETTINGS: readonly SettingName[] = [
   "bandwidthLimit",
   "activeHours",
   "retryAttempts",
+  "stepTimeout",
   "spoolFolder",
   "spoolMaxBytes",
 ];
