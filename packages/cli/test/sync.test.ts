@@ -70,7 +70,9 @@ test("refuses to go on with other settings, and names them", async () => {
   await bed.run(TO);
   const { code, stderr } = await bed.run([...TO, "--exclude", "*.tmp", "--storage-class", "STANDARD_IA"]);
   expect(code).toBe(2);
-  expect(stderr).toContain("which has other settings (--exclude, --object)");
+  expect(stderr).toContain(
+    'which has other settings: --exclude is [], asked for is ["*.tmp"]; --object is {}, asked for is {"storageClass":"STANDARD_IA"}.',
+  );
   expect(stderr).toContain("--id NAME");
   expect((await bed.run([...TO, "--exclude", "*.tmp", "--id", "another"])).code).toBe(0);
 });

@@ -87,13 +87,13 @@ test("the ledger is left out when it lies in the folder, whatever its name", asy
   expect(uploadOf(await context(), errand)).not.toHaveProperty("exclude");
 });
 
-test("differences are named as the options that make them", async () => {
+test("differences are named with both values", async () => {
   const here = await context();
   expect(differences(KNOWN, uploadOf(here, errand))).toEqual([]);
   expect(differences(KNOWN, uploadOf(here, { ...errand, dot: false, minSize: 1, exclude: ["x"] }))).toEqual([
-    "exclude",
-    "dot",
-    "minSize",
+    { name: "exclude", registered: [], asked: ["x"] },
+    { name: "dot", registered: true, asked: false },
+    { name: "minSize", registered: null, asked: 1 },
   ]);
 });
 

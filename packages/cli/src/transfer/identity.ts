@@ -100,15 +100,22 @@ const DEFAULTS: Partial<UploadSpec> = {
   object: {},
 };
 
-/** Names of the settings in which an upload that is registered differs from what is asked for. */
-export function differences(upload: UploadSpec, asked: RegisterOptions): string[] {
+/** A setting that is not what is asked for. */
+export interface Difference {
+  readonly name: string;
+  readonly registered: unknown;
+  readonly asked: unknown;
+}
+
+/** The settings in which an upload that is registered differs from what is asked for. */
+export function differences(upload: UploadSpec, asked: RegisterOptions): Difference[] {
   const listed = (name: string, value: unknown) => (name === "pattern" || name === "exclude" ? [value].flat() : value);
-  const differing = Object.entries(DEFAULTS).filter(([name, fallback]) => {
-    const wanted = asked[name as keyof RegisterOptions] ?? fallback;
-    return !isDeepStrictEqual(listed(name, wanted), upload[name as keyof UploadSpec] ?? fallback);
+  const settings = Object.entries(DEFAULTS).map(([name, fallback]): Difference => {
+    const registered = upload[name as keyof UploadSpec] ?? fallback;
+    return { name, registered, asked: listed(name, asked[name as keyof RegisterOptions] ?? fallback) };
   });
-  const places = (["sourceFolder", "bucket", "keyTemplate", "mode"] as const).filter(
-    (name) => asked[name] !== upload[name],
-  );
-  return [...places, ...differing.map(([name]) => name)];
+  const places = (["sourceFolder", "bucket", "keyTemplate", "mode"] as const).map((name): Difference => {
+    return { name, registered: upload[name], asked: asked[name] };
+  });
+  return [...places, ...settings].filter(({ registered, asked }) => !isDeepStrictEqual(asked, registered));
 }

@@ -33,13 +33,19 @@ export async function registerAgain(
 }
 
 function otherSettings({ id, spec }: Upload, asked: Identified, cause: unknown): CommandError {
-  const names = differences(spec, asked).map(optionOf);
-  const message = `Folder and destination are those of upload ${printable(id)}, which has other settings (${names.join(", ")}).`;
+  const settings = differences(spec, asked).map(
+    (one) => `${optionOf(one.name)} is ${shown(one.registered)}, asked for is ${shown(one.asked)}`,
+  );
+  const message = `Folder and destination are those of upload ${printable(id)}, which has other settings: ${settings.join("; ")}.`;
   return new CommandError("UPLOAD_EXISTS", EXIT.usage, message, {
     cause,
     remedy:
       "Use the settings that it was begun with, or --id NAME for an upload of its own, which sends every file again.",
   });
+}
+
+function shown(value: unknown): string {
+  return printable(JSON.stringify(value ?? null));
 }
 
 function optionOf(setting: string): string {
