@@ -11,8 +11,8 @@ const USAGE = `npm run bench:scaling -- [options]
 
   --files 100000000     files to simulate
   --rows 20000          rows with which each ledger is measured first
-  --cpu-per-file 300    µs of CPU that a small file costs besides its ledger, see "npm run bench -- small"
-  --cpu-per-gib 1.2     seconds of CPU per GiB, see "npm run bench -- large"
+  --cpu-per-file 200    µs of CPU that a small file costs besides its ledger, see "npm run bench -- small"
+  --cpu-per-gib 1.7     seconds of CPU per GiB, see "npm run bench -- large"
   --latency 30          milliseconds until S3 answers
   --network 1250        MB per second of one host
   --requests 64         requests of one host under way at once
@@ -23,8 +23,8 @@ const { values } = parseArgs({
   options: {
     files: { type: "string", default: "100000000" },
     rows: { type: "string", default: "20000" },
-    "cpu-per-file": { type: "string", default: "300" },
-    "cpu-per-gib": { type: "string", default: "1.2" },
+    "cpu-per-file": { type: "string", default: "200" },
+    "cpu-per-gib": { type: "string", default: "1.7" },
     latency: { type: "string", default: "30" },
     network: { type: "string", default: "1250" },
     requests: { type: "string", default: "64" },
