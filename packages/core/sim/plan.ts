@@ -81,6 +81,8 @@ export interface Plan {
   readonly onSourceDelete: "keep" | "delete";
   /** What every file goes through: nothing, a check, or one and a transform that makes other bytes each time. */
   readonly pipeline: "none" | "checked" | "spooled" | "streamed";
+  /** What becomes of files that were sent; `drop`: the source is a drop folder. */
+  readonly disposal: "keep" | "delete" | "move" | "drop";
   /** Whether each process begins on a machine of its own, without what others have spooled. */
   readonly losesSpools: boolean;
   /** Whether somebody takes the notices out; otherwise they gather in the ledger. */
@@ -91,6 +93,11 @@ export interface Plan {
 
 const PATHS = ["a", "b.txt", "c/d", "c/e", "c.d", "dir/sub/f", "dir/sub/g", "é", "z"] as const;
 const PIPELINES: readonly Plan["pipeline"][] = ["none", "spooled", "none", "checked", "spooled", "none", "streamed"];
+/** Of seeds that leave objects alone: the two exclude each other. */
+const DISPOSALS: readonly Plan["disposal"][] = [
+  ...(["drop", "keep", "delete", "keep", "move", "keep"] as const),
+  ...(["keep", "keep", "drop", "delete", "move"] as const),
+];
 const LARGEST = 60;
 const DAY = 86_400_000;
 
@@ -105,6 +112,7 @@ export function planOf(seed: number, owners?: 1 | 2): Plan {
   const onSourceDelete = seed % 3 === 0 ? "delete" : "keep";
   // Without random numbers of their own, so that the other seeds make happen what they always did.
   const pipeline = PIPELINES[seed % PIPELINES.length] ?? "none";
+  const disposal = onSourceDelete === "delete" ? "keep" : (DISPOSALS[seed % DISPOSALS.length] ?? "keep");
   const faulted = (method: FaultedMethod): FaultedMethod => {
     if (pipeline === "streamed" && method === "putObject") return "putStream";
     return onSourceDelete === "delete" && method === "checkBucket" ? "deleteObject" : method;
@@ -156,6 +164,7 @@ export function planOf(seed: number, owners?: 1 | 2): Plan {
     hints: seed % 2 === 0,
     onSourceDelete,
     pipeline,
+    disposal,
     losesSpools: seed % 2 === 1,
     delivers: seed % 5 === 0,
     files,

@@ -186,6 +186,7 @@ export class SimProcess {
     if (--this.#callsLeft > 0) return await proceed();
     if (this.#when === "after") await Promise.resolve(proceed()).catch(() => {});
     this.dead = true;
+    this.world.checkPlaces();
     this.#ledger.die();
     return await never();
   }

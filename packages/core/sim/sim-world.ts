@@ -1,16 +1,10 @@
 import type { ObjectStore } from "../src/index.ts";
-import {
-  type InjectedFault,
-  MemoryBuckets,
-  MemoryFileSystem,
-  MemoryObjectStore,
-  MemorySpools,
-} from "../src/testing/index.ts";
+import { type InjectedFault, MemoryBuckets, MemoryObjectStore, MemorySpools } from "../src/testing/index.ts";
 import { Broken } from "./broken.ts";
 import { NoticeModel } from "./notice-model.ts";
 import type { Plan } from "./plan.ts";
+import { SimDisk } from "./sim-disk.ts";
 import { ID, type SimLedger } from "./sim-ledger.ts";
-
 import { shapeOf } from "./sim-steps.ts";
 
 export const BUCKET = "bucket";
@@ -19,7 +13,7 @@ export const BUCKET = "bucket";
 export class SimWorld {
   readonly ledger: SimLedger;
   readonly clock: SimLedger["clock"];
-  readonly disk: MemoryFileSystem;
+  readonly disk: SimDisk;
   readonly buckets = new MemoryBuckets();
   readonly faults: InjectedFault[] = [];
   readonly notices = new NoticeModel();
@@ -37,18 +31,22 @@ export class SimWorld {
   resendsAllowed = 0;
   calls = 0;
 
-  constructor(ledger: SimLedger, pipeline: Plan["pipeline"]) {
+  constructor(ledger: SimLedger, { pipeline, disposal }: Pick<Plan, "pipeline" | "disposal">) {
     this.ledger = ledger;
     this.pipeline = pipeline;
     this.shape = shapeOf(pipeline);
     this.clock = ledger.clock;
-    this.disk = new MemoryFileSystem(ledger.clock);
+    this.disk = new SimDisk(ledger.clock, disposal, {
+      object: (path) => this.object(path),
+      isRecorded: (path) => ledger.isRecorded(path),
+    });
     this.buckets.create(BUCKET);
   }
 
-  /** Remembers what the path holds now. Call it after every change of the disk. */
-  remember(path: string): void {
-    const content = this.disk.content(path);
+  /** What a producer does with a path, remembered. */
+  produce(path: string, act: (at: string) => void): void {
+    this.disk.produce(path, act);
+    const content = this.disk.content(this.disk.at(path));
     if (content === undefined) {
       this.#there.delete(path);
       return;
@@ -56,6 +54,15 @@ export class SimWorld {
     if (!this.#there.has(path)) this.#there.set(path, this.clock.monotonic());
     const versions = this.#versions.get(path) ?? new Set();
     this.#versions.set(path, versions.add(textOf(content)));
+  }
+
+  /** Every file is where it may be, whatever has just happened. */
+  checkPlaces(): void {
+    try {
+      this.disk.check();
+    } catch (error) {
+      this.broken ??= error as Broken;
+    }
   }
 
   /** The bucket, watched by the model. */

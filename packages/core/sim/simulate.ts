@@ -3,11 +3,11 @@ import { MemorySpools } from "../src/testing/index.ts";
 import { Broken } from "./broken.ts";
 import type { Happening, Plan, Step } from "./plan.ts";
 import { SeededRandom } from "./random.ts";
+import { SOURCE } from "./sim-disk.ts";
 import { ID, MemoryLedger, type SimLedger } from "./sim-ledger.ts";
 import { SimProcess } from "./sim-process.ts";
 import { BUCKET, SimWorld } from "./sim-world.ts";
 
-const REGISTRATION = { id: ID, sourceFolder: "/data", bucket: BUCKET };
 const LONGEST_MS = 4 * 3_600_000;
 const MOST_NOTICES = 10_000;
 /** Files and parts in flight per process: what a death may cost again. */
@@ -21,36 +21,39 @@ const IN_FLIGHT = 3 * 2;
 export async function simulate(
   plan: Plan,
   ledger: SimLedger = new MemoryLedger(plan.hints),
-): Promise<{ readonly steps: number; readonly calls: number }> {
+): Promise<{ readonly steps: number; readonly calls: number; readonly disposed: number }> {
   const simulation = new Simulation(plan, ledger);
+  await simulation.begin();
   for (const step of plan.steps) await simulation.live(step);
   await simulation.heal();
   await simulation.checkAll();
-  return { steps: plan.steps.length, calls: simulation.world.calls };
+  const { calls, disk } = simulation.world;
+  return { steps: plan.steps.length, calls, disposed: disk.disposed };
 }
 
 class Simulation {
   readonly world: SimWorld;
   readonly #random: SeededRandom;
   readonly #processes: SimProcess[] = [];
-  readonly #onSourceDelete: Plan["onSourceDelete"];
-  readonly #delivers: boolean;
-  readonly #losesSpools: boolean;
+  readonly #plan: Plan;
   #cancelled = false;
 
   constructor(plan: Plan, ledger: SimLedger) {
-    this.#onSourceDelete = plan.onSourceDelete;
-    this.#delivers = plan.delivers;
-    this.#losesSpools = plan.losesSpools;
-    this.world = new SimWorld(ledger, plan.pipeline);
+    this.world = new SimWorld(ledger, plan);
     this.#random = new SeededRandom(plan.seed ^ 0x5eed);
-    for (const { path, size, fill } of plan.files) this.#write(path, bytesOf(size, fill));
-    for (let index = 0; index < plan.processes; index++) this.#boot(index);
+    this.#plan = plan;
+  }
+
+  async begin(): Promise<void> {
+    await this.world.disk.prepare();
+    for (const { path, size, fill } of this.#plan.files) this.#write(path, bytesOf(size, fill));
+    for (let index = 0; index < this.#plan.processes; index++) this.#boot(index);
   }
 
   async live(step: Step): Promise<void> {
     await this.#pass(step.after);
     this.#happen(step);
+    this.world.checkPlaces();
     if (this.world.broken) throw this.world.broken;
   }
 
@@ -78,6 +81,7 @@ class Simulation {
       await this.#checkVerified(last);
     }
     await this.#until(last.service.stop(), "last stop");
+    this.world.checkPlaces();
     if (this.world.broken) throw this.world.broken;
     this.#check(
       this.world.spools.files.length === 0,
@@ -92,7 +96,7 @@ class Simulation {
     this.world.notices.check(await this.#until(this.#notices(), "list of notices"));
     if (this.#cancelled) return;
     this.#checkFiles(files);
-    if (this.#onSourceDelete === "delete") this.#checkDeleted(files);
+    if (this.#plan.onSourceDelete === "delete") this.#checkDeleted(files);
   }
 
   async #registered(process: SimProcess): Promise<string> {
@@ -119,18 +123,19 @@ class Simulation {
     this.#check(missing + different === 0, `verify found ${missing} missing and ${different} different object(s)`);
   }
 
-  /** Files on the disk that the bucket does not hold as they are. */
+  /** Files on the disk that the bucket does not hold as they are, or that were to be taken away. */
   #behind(): string[] {
+    if (this.world.disk.disposes) return this.world.disk.behind();
     return this.world.disk.paths.filter((path) => this.world.object(path) !== textOf(this.world.disk.content(path)));
   }
 
   #checkFiles(records: readonly FileRecord[]): void {
     const files = new Map(records.map((file) => [file.path, file]));
-    for (const path of this.world.disk.paths) {
+    for (const [path, content] of this.world.disk.latest) {
       const file = files.get(path);
       this.#check(file?.state === "UPLOADED", `${path} is ${file?.state ?? "unknown"} in the ledger, not UPLOADED`);
       this.#check(
-        file?.evidence?.size === (this.world.disk.content(path)?.length ?? 0) + this.world.shape.extra,
+        file?.evidence?.size === content.length + this.world.shape.extra,
         `the evidence of ${path} has another size`,
       );
     }
@@ -171,7 +176,8 @@ class Simulation {
 
   #registration() {
     const pipeline = this.world.pipeline === "none" ? {} : { pipeline: "p" };
-    return { ...REGISTRATION, ...pipeline, onSourceDelete: this.#onSourceDelete };
+    const { onSourceDelete } = this.#plan;
+    return { id: ID, bucket: BUCKET, sourceFolder: SOURCE, ...this.world.disk.options, ...pipeline, onSourceDelete };
   }
 
   #boot(index: number): void {
@@ -185,9 +191,9 @@ class Simulation {
   }
 
   #spawn(): SimProcess {
-    const spools = this.#losesSpools ? new MemorySpools() : this.world.spools;
+    const spools = this.#plan.losesSpools ? new MemorySpools() : this.world.spools;
     const process = new SimProcess(this.world, this.#random, spools);
-    if (this.#delivers) process.deliverNotices().catch((error: unknown) => this.#expected(error));
+    if (this.#plan.delivers) process.deliverNotices().catch((error: unknown) => this.#expected(error));
     return process;
   }
 
@@ -198,17 +204,15 @@ class Simulation {
       case "rewriteKeepingTime":
         return this.#write(step.path, bytesOf(step.size, step.fill), step.do === "rewriteKeepingTime");
       case "replace":
-        disk.replace(step.path, bytesOf(step.size, step.fill));
-        return this.world.remember(step.path);
+        return this.world.produce(step.path, (at) => disk.replace(at, bytesOf(step.size, step.fill)));
       case "append": {
-        const old = disk.content(step.path) ?? new Uint8Array();
+        const old = disk.content(disk.at(step.path)) ?? new Uint8Array();
         return this.#write(step.path, Buffer.concat([old, bytesOf(step.size, 65)]));
       }
       case "truncate":
-        return this.#write(step.path, (disk.content(step.path) ?? new Uint8Array()).slice(0, step.size));
+        return this.#write(step.path, (disk.content(disk.at(step.path)) ?? new Uint8Array()).slice(0, step.size));
       case "remove":
-        disk.remove(step.path);
-        return this.world.remember(step.path);
+        return this.world.produce(step.path, (at) => disk.remove(at));
       case "unmount":
         disk.mounted = false;
         void clock.sleep(step.forMs).then(() => {
@@ -287,8 +291,7 @@ class Simulation {
   }
 
   #write(path: string, bytes: Uint8Array, keepTime = false): void {
-    this.world.disk.write(path, bytes, keepTime);
-    this.world.remember(path);
+    this.world.produce(path, (at) => this.world.disk.write(at, bytes, keepTime));
   }
 
   async #pass(ms: number): Promise<void> {

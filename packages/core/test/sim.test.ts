@@ -31,6 +31,15 @@ describe("the simulated world keeps every promise", () => {
     for (let seed = from; seed < from + PER_TEST; seed++) await expectKept(seed);
   });
 
+  test.each(["delete", "move", "drop"] as const)("sources are taken away: %s", async (disposal) => {
+    const plans = Array.from({ length: 60 }, (_, index) => planOf(index + 1)).filter(
+      (plan) => plan.disposal === disposal,
+    );
+    const lives = await Promise.all(plans.map((plan) => simulate(plan)));
+    const disposed = lives.reduce((sum, life) => sum + life.disposed, 0);
+    expect(disposed).toBeGreaterThan(lives.length);
+  });
+
   test("a plan is decided by its seed alone", async () => {
     expect(planOf(7)).toEqual(planOf(7));
     expect(planOf(7)).not.toEqual(planOf(8));
