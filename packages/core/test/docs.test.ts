@@ -106,7 +106,10 @@ describe("docs/events.md", () => {
   const page = read("docs/events.md");
   const body = read("packages/core/src/events.ts").split("export type Events = {\n")[1]?.split(/^};/m)[0] ?? "";
   const events = new Map(
-    [...body.matchAll(/^ {2}"?([\w:]+)"?: \(event: (.*)\) => void;$/gm)].map(([, name, payload]) => [name, payload]),
+    [...body.matchAll(/^ {2}"?([\w:]+)"?: \(\s*event: (.*?),?\s*\) => void;$/gm)].map(([, name, payload]) => [
+      name,
+      payload,
+    ]),
   );
   const levels = new Map(
     [...read("packages/core/src/emitter.ts").matchAll(/^ {2}"?([\w:]+)"?: "(debug|info|warn|error)",$/gm)].map(
