@@ -34,7 +34,7 @@ const coreAreas = {
 
 /** Files that implement a port on the real machine: the only ones that touch what the port stands for. */
 const coreGates = {
-  time: ["clock.ts", "snapshots.ts"],
+  time: ["clock.ts", "s3/connections.ts", "s3/dial.ts", "snapshots.ts"],
   randomness: ["random.ts"],
   files: [
     "file-system.ts",
@@ -158,8 +158,8 @@ function importProblem(file, manifest, { specifier, typeOnly, names }) {
   if (name.startsWith("@bucketline/") && !layers[file.package].includes(name.slice("@bucketline/".length))) {
     return `imports ${specifier}: packages/${file.package} may import ${layers[file.package].join(", ") || "no other package"}`;
   }
-  if (inCore && /^(@(aws-sdk|smithy)\/|undici$)/.test(name) && coreArea(file.path) !== "s3") {
-    return `imports ${specifier}: only packages/core/src/s3 knows the AWS SDK and undici`;
+  if (inCore && /^@(aws-sdk|smithy)\//.test(name) && coreArea(file.path) !== "s3") {
+    return `imports ${specifier}: only packages/core/src/s3 knows the AWS SDK`;
   }
   const runtime = { ...manifest.dependencies, ...manifest.peerDependencies, ...manifest.optionalDependencies };
   const typesOnlyPackage = typeOnly && name in (manifest.devDependencies ?? {});

@@ -68,13 +68,12 @@ const KIND_OF_CODE: ReadonlyMap<string, ObjectErrorKind> = new Map(
 /** No connection came about, so nothing was sent. */
 const NOT_CONNECTED: ReadonlySet<string> = new Set(
   (
-    "ENOTFOUND EAI_AGAIN ECONNREFUSED EHOSTUNREACH EHOSTDOWN ENETUNREACH ENETDOWN EADDRNOTAVAIL " +
-    "UND_ERR_CONNECT_TIMEOUT"
+    "ENOTFOUND EAI_AGAIN ECONNREFUSED EHOSTUNREACH EHOSTDOWN ENETUNREACH ENETDOWN EADDRNOTAVAIL " + "CONNECT_TIMEOUT"
   ).split(" "),
 );
 
 /** Refused on this side before anything was sent: the request is unusable as it is. */
-const UNUSABLE = /^(ERR_INVALID_|ERR_UNESCAPED_|ERR_HTTP_INVALID_|UND_ERR_INVALID_ARG)/;
+const UNUSABLE = /^(ERR_INVALID_|ERR_UNESCAPED_|ERR_HTTP_INVALID_)/;
 
 /**
  * The server's certificate does not convince us, so nothing was sent. No fault of the file: the clock, the trust store or

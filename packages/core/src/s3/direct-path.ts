@@ -5,7 +5,7 @@ import type { WriteAnswer } from "./answers.ts";
 import type { Connections } from "./connections.ts";
 import type { DataPath, PartInput, PutInput } from "./data-path.ts";
 import { type BucketTarget, resolveTarget } from "./endpoint.ts";
-import { Exchange, isUnaskedContinue } from "./exchange.ts";
+import { Exchange } from "./exchange.ts";
 import { type AnswerHeaders, Refusal } from "./refusal.ts";
 import { encodeUri, type Header, RequestSigner } from "./signature.ts";
 
@@ -26,6 +26,9 @@ const HEADER_OF = Object.entries({
   StorageClass: "x-amz-storage-class",
   Tagging: "x-amz-tagging",
 } as const) as readonly (readonly [keyof PutInput & keyof Partial<PutInput>, string])[];
+
+/** What no header may hold (RFC 9110, 5.5): whoever could put it there could put whole headers there. */
+const UNSENDABLE = /[^\t\x20-\x7e\x80-\xff]/;
 
 /** An answer that took longer than this says nothing about the clock. As the SDK has it. */
 const LONGEST_WAIT_MS = 900_000;
@@ -76,8 +79,8 @@ export class DirectPath implements DataPath {
     return this.#send(target, input, query, headersOf(input, undefined), options.abortSignal);
   }
 
-  close(): Promise<void> {
-    return this.#connections.close();
+  async close(): Promise<void> {
+    this.#connections.close();
   }
 
   /** Asked once per bucket, and again only when that failed. */
@@ -94,7 +97,7 @@ export class DirectPath implements DataPath {
 
   async #send(
     target: BucketTarget,
-    { Bucket, Key = "", Body: body }: PutInput | PartInput,
+    { Key = "", Body: body }: PutInput | PartInput,
     query: string,
     headers: Header[],
     signal: AbortSignal | undefined,
@@ -109,12 +112,13 @@ export class DirectPath implements DataPath {
     headers.push(["x-amz-content-sha256", payloadHash], ["x-amz-date", date]);
     if (credentials.sessionToken) headers.push(["x-amz-security-token", credentials.sessionToken]);
     headers.sort(byName);
+    for (const [, value] of headers) if (UNSENDABLE.test(value)) throw new UnsendableHeader();
     const signable = { method: "PUT", path, query, headers, payloadHash };
     const authorization = this.#signer.authorization(signable, credentials, target.scope, date);
-    const sent = ["authorization", authorization];
-    for (const [name, value] of headers) sent.push(name, value);
-    const exchange = new Exchange({ origin: target.origin, path: `${path}?${query}`, headers: sent, body });
-    const answer = await this.#answerOf(exchange, Bucket, sentAt, signal);
+    let head = `PUT ${path}?${query} HTTP/1.1\r\nauthorization: ${authorization}\r\nconnection: keep-alive\r\n`;
+    for (const [name, value] of headers) head += `${name}: ${value}\r\n`;
+    const exchange = new Exchange({ origin: target.origin, head: `${head}\r\n`, body });
+    const answer = await this.#answerOf(exchange, sentAt, signal);
     return {
       ETag: answer.etag,
       VersionId: answer["x-amz-version-id"],
@@ -123,12 +127,7 @@ export class DirectPath implements DataPath {
     };
   }
 
-  async #answerOf(
-    exchange: Exchange,
-    bucket: string | undefined,
-    sentAt: number,
-    signal: AbortSignal | undefined,
-  ): Promise<AnswerHeaders> {
+  async #answerOf(exchange: Exchange, sentAt: number, signal: AbortSignal | undefined): Promise<AnswerHeaders> {
     const stop = () => exchange.stop(signal?.reason);
     signal?.addEventListener("abort", stop, { once: true });
     try {
@@ -138,8 +137,6 @@ export class DirectPath implements DataPath {
       return headers;
     } catch (error) {
       if (error instanceof Refusal) this.#followClock(error.$response.headers, sentAt);
-      // What has become of this request is in doubt; from the next on they go by the SDK, which can talk to such a store.
-      if (isUnaskedContinue(error)) this.#targets.set(bucket ?? "", Promise.resolve(undefined));
       throw error;
     } finally {
       signal?.removeEventListener("abort", stop);
@@ -175,4 +172,13 @@ function encodeKey(key: string): string {
 
 function byName([a]: Header, [b]: Header): number {
   return a < b ? -1 : 1;
+}
+
+/** With the code that Node.js gives it. Which value it is may be a secret. */
+class UnsendableHeader extends TypeError {
+  readonly code = "ERR_INVALID_CHAR";
+
+  constructor() {
+    super("a header of the request holds a character that none may hold.");
+  }
 }
