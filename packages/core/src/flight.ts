@@ -128,6 +128,8 @@ export class Flight implements AttemptScope {
   }
 
   #watched(file: OpenFile): OpenFile {
+    // It cannot hang.
+    if (file.snapshot) return file;
     return {
       stat: () => this.#ask(() => file.stat()),
       read: (target, position) => this.#ask(() => file.read(target, position)),

@@ -154,18 +154,18 @@ class NodeSourceRoot implements SourceRoot {
 
 /** A small file that has been read already. */
 class SnapshotFile implements OpenFile {
-  readonly #snapshot: Snapshot;
+  readonly snapshot: Snapshot;
 
   constructor(snapshot: Snapshot) {
-    this.#snapshot = snapshot;
+    this.snapshot = snapshot;
   }
 
   async stat(): Promise<FileFacts> {
-    return this.#snapshot.facts;
+    return this.snapshot.facts;
   }
 
   async read(target: Uint8Array, position: number): Promise<number> {
-    const bytes = this.#snapshot.bytes.subarray(position, position + target.length);
+    const bytes = this.snapshot.bytes.subarray(position, position + target.length);
     target.set(bytes);
     return bytes.length;
   }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { BufferPool, Loan } from "./buffers.ts";
 import { type Checksum, crc32Of, formatCrc32 } from "./checksum.ts";
 import { BucketlineError, SourceError } from "./errors.ts";
@@ -198,7 +198,7 @@ export interface Made {
 }
 
 export async function pinSource(handle: OpenFile, file: FileRecord): Promise<Source> {
-  const facts = sourceFacts(await handle.stat());
+  const facts = sourceFacts(handle.snapshot?.facts ?? (await handle.stat()));
   const { size, fingerprint } = facts;
   const read: Source["read"] = (target, position) => handle.read(target, position);
   return { handle, facts, token: tokenOf(file, fingerprint), size, read, made: null };
@@ -207,7 +207,7 @@ export async function pinSource(handle: OpenFile, file: FileRecord): Promise<Sou
 /** The token of the write of these bytes: of a file of an upload, when its fingerprint was this. */
 function tokenOf({ uploadId, path }: FileRecord, fingerprint: string): string {
   const identity = JSON.stringify([uploadId, path, withoutDevice(fingerprint)]);
-  return createHash("sha256").update(identity).digest("hex").slice(0, 32);
+  return hash("sha256", identity).slice(0, 32);
 }
 
 /** Whether it is the token of a write of these bytes, or of what a pipeline has made of them. */
@@ -243,6 +243,8 @@ export async function readExactly(
  * @throws SourceError `SOURCE_CHANGED`
  */
 export async function checkUntouched(source: Source, path: string): Promise<void> {
+  // It was touched by nobody while it was read.
+  if (source.handle.snapshot) return;
   const now = sourceFacts(await source.handle.stat());
   if (now.fingerprint !== source.facts.fingerprint) throw changed(path);
 }

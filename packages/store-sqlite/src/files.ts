@@ -8,10 +8,19 @@ import type {
   FileState,
   FinishedPart,
 } from "@bucketline/core";
-import type { Database, Statement } from "better-sqlite3";
+import type { Database, RunResult, Statement } from "better-sqlite3";
 import { hashOf, KeyHashes } from "./keys.ts";
 import type { NoticeTable } from "./notices.ts";
-import { type Bound, decodeFile, decodePart, encodeFile, encodePart, type FileRow, type PartRow } from "./rows.ts";
+import {
+  type Bound,
+  decodeFile,
+  decodePart,
+  encodeFile,
+  encodeMove,
+  encodePart,
+  type FileRow,
+  type PartRow,
+} from "./rows.ts";
 import { COUNTERS, FILES, listFilesSql, PARTS } from "./statements.ts";
 import { FILE_CODE, fileStateOf } from "./states.ts";
 import type { UploadTable } from "./uploads.ts";
@@ -25,6 +34,7 @@ export class FileTable {
   readonly #transaction: (work: () => unknown) => unknown;
   readonly #insert: Statement<Bound[]>;
   readonly #update: Statement<Bound[]>;
+  readonly #move: Statement<Bound[]>;
   readonly #get: Rows;
   readonly #due: Rows;
   readonly #beyond: Rows;
@@ -47,6 +57,7 @@ export class FileTable {
     this.#transaction = db.transaction((work: () => unknown) => work()).immediate;
     this.#insert = db.prepare(FILES.insert);
     this.#update = db.prepare(FILES.update);
+    this.#move = db.prepare(FILES.move);
     this.#get = db.prepare<Bound[], FileRow>(FILES.get).raw();
     this.#due = db.prepare<Bound[], FileRow>(FILES.due).raw();
     this.#beyond = db.prepare<Bound[], FileRow>(FILES.beyond).raw();
@@ -126,6 +137,7 @@ export class FileTable {
   /** Runs `work` in one transaction that keeps the counters. What `work` throws undoes everything. */
   write<T>(work: (write: WriteFile) => T): T {
     return this.#transaction(() => {
+      this.#keys.begin();
       const deltas = new CounterDeltas();
       const result = work((change) => this.#writeOne(deltas, change));
       for (const [seq, code, files, bytes] of deltas.rows()) this.#addCounters.run(seq, code, files, bytes);
@@ -135,11 +147,7 @@ export class FileTable {
 
   #writeOne(deltas: CounterDeltas, { before, after, parts = [], notices = [] }: FileChange): boolean {
     const seq = this.#uploads.requireSeq(after.uploadId);
-    const row = encodeFile(after, this.#keys.ofWrite(seq, after.key));
-    const { changes } =
-      before === null
-        ? this.#insert.run(seq, after.path, ...row)
-        : this.#update.run(...row, seq, after.path, ...compared(before));
+    const { changes } = before === null ? this.#insertOne(seq, after) : this.#updateOne(seq, before, after);
     if (changes === 0) return false;
     if (before) deltas.add(seq, before.state, -1, before.size);
     deltas.add(seq, after.state, 1, after.size);
@@ -148,6 +156,18 @@ export class FileTable {
     if (token !== undefined) for (const part of parts) this.#putPart.run(seq, after.path, ...encodePart(part));
     this.#notices.record(notices);
     return true;
+  }
+
+  #insertOne(seq: number, file: FileRecord): RunResult {
+    return this.#insert.run(seq, file.path, ...encodeFile(file, this.#keys.ofWrite(seq, file.key)));
+  }
+
+  /** Where the key stays, so does its hash, if it has one. */
+  #updateOne(seq: number, before: FileRecord, after: FileRecord): RunResult {
+    const move = encodeMove(before, after);
+    if (move) return this.#move.run(...move, seq, after.path, ...compared(before));
+    const row = encodeFile(after, this.#keys.ofWrite(seq, after.key));
+    return this.#update.run(...row, seq, after.path, ...compared(before));
   }
 
   /** Asked before taking the write lock: most polls find nothing to do. */

@@ -22,6 +22,8 @@ export class KeyHashes {
   readonly #state: Statement<Bound[], number>;
   /** Uploads whose every key is known to be hashed: that stays so. */
   readonly #complete = new Set<number>();
+  /** Whether keys of these uploads were asked for when the transaction began. */
+  readonly #asked = new Map<number, boolean>();
   readonly #hashing = new Map<number, Promise<void>>();
 
   constructor(db: Database) {
@@ -31,9 +33,18 @@ export class KeyHashes {
     db.function("key_hash", { deterministic: true }, hashOf);
   }
 
-  /** What to write beside a key of this upload. */
+  /** A transaction that writes has begun: until it ends, nobody else asks for keys. */
+  begin(): void {
+    this.#asked.clear();
+  }
+
+  /** What to write beside a key of this upload, in the transaction that has begun. */
   ofWrite(seq: number, key: string): number | null {
-    const isAsked = this.#complete.has(seq) || this.#state.get(seq) !== HASHING.none;
+    let isAsked = this.#complete.has(seq) ? true : this.#asked.get(seq);
+    if (isAsked === undefined) {
+      isAsked = this.#state.get(seq) !== HASHING.none;
+      this.#asked.set(seq, isAsked);
+    }
     return isAsked ? hashOf(key) : null;
   }
 

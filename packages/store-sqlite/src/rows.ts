@@ -26,6 +26,35 @@ export const FILE_COLUMNS = [
   ...["history", "steps", "evidence_source"],
 ] as const;
 
+/** In the order of `encodeMove`; what a claim, and giving it back, change. */
+export const MOVE_COLUMNS = [
+  "state",
+  "revision",
+  "attempts",
+  "next_attempt_at",
+  "owner",
+  "fence",
+  "updated_at",
+] as const satisfies readonly (typeof FILE_COLUMNS)[number][];
+
+/** @returns undefined when more has changed: then all is to be written */
+export function encodeMove(before: FileRecord, after: FileRecord): Bound[] | undefined {
+  const { state, revision, attempts, nextAttemptAt, owner, fence, updatedAt } = after;
+  const isSame =
+    before.key === after.key &&
+    before.size === after.size &&
+    before.mtimeNs === after.mtimeNs &&
+    before.fingerprint === after.fingerprint &&
+    before.unstableSince === after.unstableSince &&
+    before.createdAt === after.createdAt &&
+    before.reason === after.reason &&
+    before.transfer === after.transfer &&
+    before.evidence === after.evidence &&
+    before.history === after.history &&
+    before.steps === after.steps;
+  return isSame ? [FILE_CODE[state], revision, attempts, nextAttemptAt, owner, fence, updatedAt] : undefined;
+}
+
 export function encodeFile(file: FileRecord, keyHash: number | null): Bound[] {
   const evidence = file.evidence;
   return [

@@ -1,5 +1,5 @@
 import { type FilePage, NOTICE_STATES, type NoticePage, type UploadPage } from "@bucketline/core";
-import { FILE_COLUMNS, NOTICE_COLUMNS, UPLOAD_COLUMNS } from "./rows.ts";
+import { FILE_COLUMNS, MOVE_COLUMNS, NOTICE_COLUMNS, UPLOAD_COLUMNS } from "./rows.ts";
 import { FILE_CODE, NOTICE_CODE, UPLOAD_CODE } from "./states.ts";
 
 const marks = (count: number) => Array.from({ length: count }, () => "?").join(", ");
@@ -30,11 +30,13 @@ export function listUploadsSql(page: Pick<UploadPage, "after" | "states" | "clea
   return `SELECT ${UPLOAD} FROM uploads ${terms.length > 0 ? `WHERE ${terms.join(" AND ")} ` : ""}ORDER BY seq LIMIT ?`;
 }
 
+/** Size, too, because the counters are changed by those of `before`. */
+const AS_BEFORE = "upload = ? AND path = ? AND revision = ? AND state = ? AND fence = ? AND size = ?";
+
 export const FILES = {
   insert: `INSERT INTO files (upload, ${FILE}) VALUES (${marks(FILE_COLUMNS.length + 2)}) ON CONFLICT DO NOTHING`,
-  /** Size, too, because the counters are changed by those of `before`. */
-  update: `UPDATE files SET ${assignments(FILE_COLUMNS)} WHERE upload = ? AND path = ? AND revision = ? AND state = ? AND fence = ?
-    AND size = ?`,
+  update: `UPDATE files SET ${assignments(FILE_COLUMNS)} WHERE ${AS_BEFORE}`,
+  move: `UPDATE files SET ${assignments(MOVE_COLUMNS)} WHERE ${AS_BEFORE}`,
   get: `SELECT ${FILE} FROM files WHERE upload = ? AND path = ?`,
   due: `SELECT ${FILE} FROM files INDEXED BY files_pending
     WHERE upload = ? AND ${PENDING} AND next_attempt_at <= ? ORDER BY next_attempt_at, path LIMIT ?`,

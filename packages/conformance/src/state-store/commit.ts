@@ -24,6 +24,19 @@ const changed = (file: FileRecord, updatedAt = NOW + 1): FileRecord => ({
   updatedAt,
 });
 
+const FULL: Partial<FileRecord> = {
+  ...{ transfer: aTransfer("t"), reason: { code: "INTEGRITY", message: "m" }, owner: "o", unstableSince: NOW },
+  ...{ evidence: someEvidence(), history: someHistory(2), steps: someSteps(1) },
+};
+
+/** Another value for every field that a write may change: the compiler misses none. */
+const OTHER: Omit<FileRecord, "uploadId" | "path" | "revision"> = {
+  ...{ key: "other", size: 11, mtimeNs: -5n, fingerprint: "other", state: "UPLOADED", attempts: 9, nextAttemptAt: 77 },
+  ...{ unstableSince: null, owner: "p", fence: 5, reason: { code: "INTEGRITY", message: "n" } },
+  ...{ transfer: aTransfer("u"), evidence: someEvidence({ etag: "other" }), history: someHistory(3) },
+  ...{ steps: [], createdAt: 1, updatedAt: 2 },
+};
+
 export const commitCases: StateStoreCases = {
   "every field of a file comes back exactly": async ({ store }) => {
     const full = aFile("full", {
@@ -90,6 +103,17 @@ export const commitCases: StateStoreCases = {
     const third: FileRecord = { ...second, revision: 3, evidence: null, history: [], steps: [], state: "PENDING" };
     await write(store, second, third);
     assert.deepEqual(await store.getFile("u", "a"), third);
+  },
+
+  "a write replaces any field alone": async ({ store }) => {
+    const files = [...Object.entries(OTHER), ["nothing", undefined] as const].map(([field]) => aFile(field, FULL));
+    await seed(store, files);
+    for (const before of files) {
+      const other = before.path === "nothing" ? {} : { [before.path]: OTHER[before.path as keyof typeof OTHER] };
+      const after: FileRecord = { ...before, revision: before.revision + 1, ...other };
+      await write(store, before, after);
+      assert.deepEqual(await store.getFile("u", before.path), after, `${before.path} alone`);
+    }
   },
 
   "files of different uploads do not meet": async ({ store }) => {

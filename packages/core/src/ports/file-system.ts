@@ -71,6 +71,8 @@ export interface WalkOrder {
 
 /** A descriptor, or all bytes of a small file as they were at one moment. */
 export interface OpenFile {
+  /** Set when all its bytes were read already: what `stat` and `read` give, without waiting. */
+  readonly snapshot?: { readonly facts: FileFacts; readonly bytes: Uint8Array };
   /** Facts of the open descriptor now, or of that moment: they stayed the same from before the first byte to after the last. */
   stat(): Promise<FileFacts>;
   /** Fills `target` from byte `position`; returns how many bytes it got, fewer only at the end of the file. */

@@ -16,7 +16,7 @@ interface ChecksumAnswer {
 
 /** The port's ETags have no quotes; the store's may. */
 export function unquoteEtag(etag: string): string {
-  return etag.replace(/^"(.*)"$/, "$1");
+  return etag.length > 1 && etag.startsWith('"') && etag.endsWith('"') ? etag.slice(1, -1) : etag;
 }
 
 /** A checksum the store reported; undefined when it is none of a full object. */
