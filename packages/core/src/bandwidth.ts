@@ -71,6 +71,11 @@ export class Share {
     this.#bandwidth.change(this.rate, limit);
   }
 
+  /** By its own limit or the service's. */
+  get isLimited(): boolean {
+    return this.#bandwidth.isLimited(this);
+  }
+
   /** Milliseconds for which its own limit makes the next body wait. */
   get delay(): number {
     return this.#bandwidth.delayOf(this);
@@ -154,10 +159,10 @@ export class Bandwidth {
   }
 
   own(share: Share, body: Uint8Array): void {
-    if (this.#isLimited(share)) this.#bodies.set(body, share);
+    if (this.isLimited(share)) this.#bodies.set(body, share);
   }
 
-  #isLimited(share: Share): boolean {
+  isLimited(share: Share): boolean {
     return this.#rate.isLimited || share.rate.isLimited;
   }
 
@@ -167,7 +172,7 @@ export class Bandwidth {
   }
 
   spend(share: Share, bytes: number): void {
-    if (!this.#isLimited(share)) return;
+    if (!this.isLimited(share)) return;
     const now = this.#clock.monotonic();
     share.rate.spend(bytes, now);
     this.#rate.spend(bytes, now);
@@ -179,7 +184,7 @@ export class Bandwidth {
   }
 
   take(share: Share, bytes: number, signal: AbortSignal): Promise<void> | undefined {
-    if (!this.#isLimited(share)) return undefined;
+    if (!this.isLimited(share)) return undefined;
     const now = this.#clock.monotonic();
     // Timers are late: those whose turn it is go before a newcomer.
     if (share.line.length === 0 && this.#delay(share, now) === 0 && !this.#next(now)) {

@@ -22,6 +22,7 @@ import { ProgressMeter } from "./progress.ts";
 import { ProgressTicker } from "./progress-ticker.ts";
 import { cleanCancelled, rescueFiles } from "./recovery.ts";
 import type { ResolvedOptions } from "./service-options.ts";
+import { Throughput } from "./throughput.ts";
 import type { TransferContext } from "./transfer.ts";
 import { isAtHome, isResting, type UploadRecord } from "./upload.ts";
 import { Uploads } from "./uploads.ts";
@@ -74,6 +75,8 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
     emit,
     chunkSize: options.chunkSize,
     partsAtOnce: options.partConcurrency,
+    partsAtMost: options.mostPartConcurrency,
+    throughput: new Throughput(),
   };
   const intake = new Intake({ fileSystem, state, clock, emit, stabilityThreshold });
   const disposal = new Disposal({

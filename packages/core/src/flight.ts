@@ -46,6 +46,7 @@ export class Flight implements AttemptScope {
     this.begunAt = clock.monotonic();
     this.stop = { drain: this.#drain.signal, abort: this.#abort.signal };
     this.pace = {
+      isLimited: lane.share.isLimited,
       take: (bytes) => this.#take(bytes, onWait),
       refund: (bytes) => lane.share.refund(bytes),
       own: (body) => this.#leaves(body),

@@ -5,6 +5,7 @@ import { emitWarning } from "./events.ts";
 import { type Evidence, type FinishedPart, type Transfer, withoutDevice } from "./file.ts";
 import { partCount, partRange } from "./parts.ts";
 import type { ListedPart, ObjectAddress } from "./ports/object-store.ts";
+import { PartsAtOnce } from "./throughput.ts";
 import {
   checkUntouched,
   damaged,
@@ -178,26 +179,35 @@ export async function abortTransfer(
 /** Several lanes take part after part. When one fails, or a drain is asked for, the others finish the part they have. */
 async function sendMissingParts(task: FileTask, source: Source, progressing: Progressing): Promise<void> {
   const { finished, transfer } = progressing;
+  const { partsAtOnce, partsAtMost, clock } = task.context;
   const count = partCount(source.size, transfer.partSize);
+  const atOnce = new PartsAtOnce(partsAtOnce, partsAtMost, clock.monotonic());
+  const lanes = new Set<Promise<unknown>>();
+  const failures: unknown[] = [];
   let next = 1;
-  let failing = false;
+  const hasWork = () => next <= count && failures.length === 0;
   const lane = async () => {
-    try {
-      while (next <= count && !failing) {
-        const partNumber = next++;
-        if (finished.has(partNumber)) continue;
-        task.stop.drain.throwIfAborted();
-        const part = await sendPart(task, source, progressing, partNumber);
-        finished.set(partNumber, part);
-      }
-    } catch (failure) {
-      failing = true;
-      throw failure;
+    while (hasWork() && lanes.size <= atOnce.current) {
+      const partNumber = next++;
+      if (finished.has(partNumber)) continue;
+      task.stop.drain.throwIfAborted();
+      const part = await sendPart(task, source, progressing, partNumber);
+      finished.set(partNumber, part);
+      atOnce.carried(part.size, clock.monotonic());
+      open();
     }
   };
-  const lanes = Array.from({ length: Math.min(task.context.partsAtOnce, count) }, lane);
-  const ends = await Promise.allSettled(lanes);
-  const failures = ends.filter((end) => end.status === "rejected").map((end) => end.reason as unknown);
+  const open = () => {
+    while (hasWork() && lanes.size < atOnce.current) {
+      const running: Promise<unknown> = Promise.resolve()
+        .then(lane)
+        .catch((failure: unknown) => failures.push(failure))
+        .finally(() => lanes.delete(running));
+      lanes.add(running);
+    }
+  };
+  open();
+  while (lanes.size > 0) await Promise.all(lanes);
   // What went wrong in one lane says more than that the others were told to end.
   if (failures.length > 0) throw failures.find((failure) => failure !== task.stop.drain.reason) ?? failures[0];
 }
@@ -219,14 +229,17 @@ async function sendPart(
     const begun = task.context.clock.monotonic();
     const receipt =
       known ?? (await task.context.objects.uploadPart({ ...address, partNumber, body: loan.bytes, checksum }));
-    const partMs = Math.round(task.context.clock.monotonic() - begun);
+    const ms = task.context.clock.monotonic() - begun;
     if (receipt.checksum !== undefined && receipt.checksum !== checksum) throw partMismatch(task, partNumber);
     const part: FinishedPart = { partNumber, size: length, etag: receipt.etag, checksum };
     await task.apply({ type: "parts" }, [part]);
     progressing.finishedBytes += length;
     const done = sourceBytes(source, progressing.finishedBytes);
     if (known) task.advance(done, 0);
-    else task.advance(done, length, { partNumber, partSize: length, partMs });
+    else {
+      task.context.throughput.carried(length, ms);
+      task.advance(done, length, { partNumber, partSize: length, partMs: Math.round(ms) });
+    }
     return part;
   } finally {
     loan.release();

@@ -45,7 +45,7 @@ export interface OrchestratorOptions {
 }
 
 /** Files taken from the ledger in one transaction. */
-const CLAIM_BATCH = 64;
+const CLAIM_BATCH = 32;
 const HOLD = { baseMs: 1_000, capMs: 60_000 };
 const STORE_TROUBLE_MS = 1_000;
 /** How often new work is looked for while another owner scans. */

@@ -29,6 +29,26 @@ export function planPartSize(size: number, chunkSize: number, limits: PartLimits
   return fitting;
 }
 
+/** How long sending one part may take where parts grow: that much is sent again when a request fails, or a process. Milliseconds. */
+const GROWN_PART_MS = 500;
+/** The more, the fewer requests; but what is read before it is sent is held in memory, and this is enough. */
+const LARGEST_GROWN_PART = 16 * MIB;
+
+/**
+ * How large parts are to be, in bytes: the chunk size, or more of whole MiB where a request carries more within half a
+ * second, as long as the parts of one file leave half of the memory to others.
+ * @param rate bytes per millisecond that a request carries; undefined: not known yet
+ */
+export function grownPartSize(
+  chunkSize: number,
+  rate: number | undefined,
+  { memoryLimit, partsAtOnce }: { readonly memoryLimit: number; readonly partsAtOnce: number },
+): number {
+  const room = memoryLimit / 2 / partsAtOnce;
+  const grown = Math.min((rate ?? 0) * GROWN_PART_MS, LARGEST_GROWN_PART, room);
+  return Math.max(chunkSize, Math.floor(grown / MIB) * MIB);
+}
+
 export function partCount(size: number, partSize: number): number {
   return Math.max(1, Math.ceil(size / partSize));
 }

@@ -27,9 +27,11 @@ export async function putFile(task: FileTask, source: Source): Promise<Evidence>
       checksum,
       condition: task.condition,
     };
+    const begun = context.clock.monotonic();
     const receipt = await context.objects
       .putObject(request)
       .catch((failure: unknown) => settleDoubt(task, source, checksum, failure));
+    context.throughput.carried(source.size, context.clock.monotonic() - begun);
     if (receipt.checksum !== undefined && receipt.checksum !== checksum) throw misread(task);
     const verified = receipt.checksum === checksum ? receipt : await confirmByHead(task, source, checksum);
     task.advance(source.facts.size, source.size);

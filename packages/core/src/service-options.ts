@@ -47,9 +47,12 @@ export interface ServiceOptions {
   readonly activeHours?: string;
   /** Bytes per second, over all uploads. Default: no limit. `setLimits` changes it. */
   readonly bandwidthLimit?: number;
-  /** Parts in flight at once per file. Default 4. */
+  /** Parts in flight at once per file. Default 4 to begin with, and up to 16 as long as more of them carry more. */
   readonly partConcurrency?: number;
-  /** Files up to this go in one request, larger ones in parts of this. Default 5 MiB. */
+  /**
+   * Files up to this go in one request, larger ones in parts of this. Where a request carries more within half a second, both
+   * grow with that, up to 16 MiB, but not while bandwidth is limited. Default 5 MiB.
+   */
   readonly chunkSize?: number;
   /**
    * Pipelines by name, for uploads to choose from: steps in their order, checks before transforms. What transforms make is
@@ -97,6 +100,8 @@ export type ResolvedOptions = Required<
   readonly spool: { readonly folder: SpoolFolder; readonly maxBytes: number };
   /** Absolute; null: no confinement. */
   readonly allowedRoots: readonly string[] | null;
+  /** Parts in flight at once per file, at most; to begin with, it is `partConcurrency`. */
+  readonly mostPartConcurrency: number;
   readonly activeHours: string | null;
   readonly bandwidthLimit: number | null;
   readonly retry: RetryPolicy;
@@ -112,6 +117,9 @@ export interface SpoolOptions {
 }
 
 const DEFAULT_SPOOL_BYTES = 16 * 1024 ** 3;
+
+/** Unless somebody has said how many there are to be. */
+const MOST_PARTS = 16;
 
 const NUMBERS = {
   concurrency: [5, 1],
@@ -152,6 +160,7 @@ export function resolveOptions(options: ServiceOptions): ResolvedOptions {
     activeHours: activeHoursOption(options.activeHours),
     bandwidthLimit: bandwidthOption(options.bandwidthLimit),
     partConcurrency: number("partConcurrency"),
+    mostPartConcurrency: options.partConcurrency ?? MOST_PARTS,
     chunkSize: number("chunkSize"),
     memoryLimit: number("memoryLimit"),
     stepTimeout: number("stepTimeout"),

@@ -20,6 +20,7 @@ import type { OpenFile } from "./ports/file-system.ts";
 import type { ObjectSettings, ObjectStore, WriteCondition } from "./ports/object-store.ts";
 import type { FileLedger } from "./ports/state-store.ts";
 import type { ProgressMeter } from "./progress.ts";
+import type { Throughput } from "./throughput.ts";
 
 /** What every transfer of a service shares. */
 export interface TransferContext {
@@ -30,14 +31,18 @@ export interface TransferContext {
   readonly progress: ProgressMeter;
   readonly clock: Clock;
   readonly emit: Emit;
-  /** Bytes. Larger files go in parts. */
+  /** Bytes. Larger files go in parts, where parts do not grow beyond. */
   readonly chunkSize: number;
-  /** Parts of one file in flight at once. */
+  /** Parts of one file in flight at once: to begin with, and at most. */
   readonly partsAtOnce: number;
+  readonly partsAtMost: number;
+  readonly throughput: Throughput;
 }
 
 /** Where bodies wait until they may be sent. */
 export interface Pace {
+  /** Whether bytes per second are limited: then a body is a burst. */
+  readonly isLimited: boolean;
   /** Waits for so many bytes. @throws the reason of the drain, which ends the wait */
   take(bytes: number): Promise<void>;
   /** They were not sent after all. */

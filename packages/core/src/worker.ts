@@ -4,7 +4,7 @@ import { BucketlineError, ObjectStoreError, type Reason, reasonOf } from "./erro
 import { type Evidence, type FileRecord, NEVER, type SourceFacts } from "./file.ts";
 import { filterReason } from "./filters.ts";
 import { abandonTransfer, sendInParts } from "./multipart.ts";
-import { planPartSize } from "./parts.ts";
+import { grownPartSize, planPartSize } from "./parts.ts";
 import type { Passage } from "./pipeline/passage.ts";
 import type { Random } from "./ports/clock.ts";
 import type { SourceRoot } from "./ports/file-system.ts";
@@ -279,11 +279,17 @@ export class Worker {
 
 /** Sends the file, or what its pipeline has made of it. */
 async function send(task: FileTask, source: Source): Promise<Evidence> {
-  const { chunkSize, objects } = task.context;
-  const partSize = planPartSize(source.size, chunkSize, objects.capabilities);
+  const partSize = planPartSize(source.size, wantedPartSize(task), task.context.objects.capabilities);
   if (partSize !== null) return await sendInParts(task, source, partSize);
   await abandonTransfer(task);
   return await putFile(task, source);
+}
+
+/** What was begun in parts goes on in them, and a limited rate is kept to more evenly by small bodies. */
+function wantedPartSize({ context, file, pace }: FileTask): number {
+  const { chunkSize, throughput, partsAtOnce, buffers } = context;
+  if (file.transfer || pace.isLimited) return chunkSize;
+  return grownPartSize(chunkSize, throughput.rate, { memoryLimit: buffers.limit, partsAtOnce });
 }
 
 /** How often in a row it has met the same already, as far as its history goes. */

@@ -94,7 +94,10 @@ describe("docs/configuration.md", () => {
     const state = {} as StateStore;
     const defaults = resolveOptions({ state, objects: {} as ObjectStore, fileSystem: {} as FileSystem });
     const documented = new Map([...rows(section(page, "## Service")), ...rows(section(page, "### Retry"))]);
-    const numbers = Object.entries({ ...defaults, ...defaults.retry }).filter(
+    // No option of its own.
+    const { mostPartConcurrency, ...options } = defaults;
+    expect(documented.get("partConcurrency")).toContain(`up to ${mostPartConcurrency}`);
+    const numbers = Object.entries({ ...options, ...defaults.retry }).filter(
       (entry): entry is [string, number] => typeof entry[1] === "number",
     );
     expect(numbers.length).toBeGreaterThan(10);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { partCount, partRange, planPartSize } from "../src/parts.ts";
+import { grownPartSize, partCount, partRange, planPartSize } from "../src/parts.ts";
 import { forSeeds } from "./support/random.ts";
 
 const MIB = 1024 ** 2;
@@ -22,6 +22,23 @@ describe("planPartSize", () => {
   test("a file beyond all parts is refused", () => {
     const refused = expect.objectContaining({ name: "InputError", code: "FILE_TOO_LARGE" });
     expect(() => planPartSize(10_000 * S3.maxPartSize + 1, 5 * MIB, S3)).toThrow(refused);
+  });
+});
+
+describe("grownPartSize", () => {
+  const alone = { memoryLimit: 128 * MIB, partsAtOnce: 4 };
+
+  test.each([
+    ["nothing is known of the connection", 5 * MIB, undefined, alone, 5 * MIB],
+    ["it is slow", 5 * MIB, 1_000, alone, 5 * MIB],
+    ["it carries 10 MiB in half a second", 5 * MIB, (10.5 * MIB) / 500, alone, 10 * MIB],
+    ["it is very fast", 5 * MIB, MIB, alone, 16 * MIB],
+    ["somebody wants larger ones", 64 * MIB, MIB, alone, 64 * MIB],
+    ["there is little memory", 5 * MIB, MIB, { memoryLimit: 64 * MIB, partsAtOnce: 4 }, 8 * MIB],
+    ["there is next to none", 5 * MIB, MIB, { memoryLimit: MIB, partsAtOnce: 4 }, 5 * MIB],
+    ["the chunk size is odd", 5 * MIB + 1, 0, alone, 5 * MIB + 1],
+  ] as const)("%s", (_, chunkSize, rate, room, expected) => {
+    expect(grownPartSize(chunkSize, rate, room)).toBe(expected);
   });
 });
 

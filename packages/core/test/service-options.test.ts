@@ -15,6 +15,7 @@ test("defaults are filled in, and every service has its own name", () => {
   expect(one).toMatchObject({
     concurrency: 5,
     partConcurrency: 4,
+    mostPartConcurrency: 16,
     chunkSize: 5 * 1024 ** 2,
     memoryLimit: 128 * 1024 ** 2,
     monitorInterval: 60_000,
@@ -25,6 +26,13 @@ test("defaults are filled in, and every service has its own name", () => {
     retry: { attempts: 5, baseMs: 1_000, capMs: 60_000 },
   });
   expect(one.owner).not.toBe(two.owner);
+});
+
+test("so many parts at once as were asked for, and not more", () => {
+  expect(resolveOptions({ ...stores, partConcurrency: 3 })).toMatchObject({
+    partConcurrency: 3,
+    mostPartConcurrency: 3,
+  });
 });
 
 test("what is given stays", () => {

@@ -60,10 +60,10 @@ async function pipelineOptions({ pipelines }: Config): Promise<Pick<ServiceOptio
 
 /** The settings of the engine as the library has them. */
 export function engineOptions({ values }: Config): Partial<ServiceOptions> {
-  const { bandwidthLimit, activeHours, host, retryAttempts, events } = values;
+  const { partConcurrency, bandwidthLimit, activeHours, host, retryAttempts, events } = values;
   return {
     concurrency: values.concurrency,
-    partConcurrency: values.partConcurrency,
+    ...(partConcurrency !== undefined && { partConcurrency }),
     chunkSize: values.chunkSize,
     memoryLimit: values.memoryLimit,
     requestTimeout: values.requestTimeout,

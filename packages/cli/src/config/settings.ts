@@ -47,7 +47,7 @@ const TRANSFER = {
     env: ["BUCKETLINE_PART_CONCURRENCY"],
     flag: "part-concurrency",
     least: 1,
-    fallback: 4,
+    otherwise: "4, and up to 16 as long as more of them carry more",
     summary: "parts in flight at once, per file",
   },
   chunkSize: {
@@ -57,7 +57,8 @@ const TRANSFER = {
     flag: "chunk-size",
     least: 1,
     fallback: 5_242_880,
-    summary: "files up to this go in one request, larger ones in parts of this",
+    summary:
+      "files up to this go in one request, larger ones in parts of this; both grow up to 16 MiB where a request carries more in half a second",
   },
   memoryLimit: {
     kind: "size",

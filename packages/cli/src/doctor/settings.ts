@@ -43,9 +43,11 @@ function unknownVariables({ config }: Examination): Discovery[] {
 }
 
 const SMALLEST_PART = 5 * 1024 ** 2;
+/** Parts of one file in flight at once, when nobody has said how many. */
+const FEWEST_PARTS = 4;
 
 function memory({ config }: Examination): Discovery[] {
-  const { chunkSize, memoryLimit, concurrency, partConcurrency } = config.values;
+  const { chunkSize, memoryLimit, concurrency, partConcurrency = FEWEST_PARTS } = config.values;
   const part = Math.max(chunkSize, SMALLEST_PART);
   if (part > memoryLimit) {
     const message = `A part of ${bytes(part)} does not fit into the memory limit of ${bytes(memoryLimit)}.`;
