@@ -31,8 +31,8 @@ export function planPartSize(size: number, chunkSize: number, limits: PartLimits
 
 /** How long sending one part may take where parts grow: that much is sent again when a request fails, or a process. Milliseconds. */
 const GROWN_PART_MS = 500;
-/** The more, the fewer requests; but what is read before it is sent is held in memory, and this is enough. */
-const LARGEST_GROWN_PART = 16 * MIB;
+/** Beyond, fewer requests gain little, while hashing a body in one go would hold up the host's event loop. */
+const LARGEST_GROWN_PART = 8 * MIB;
 
 /**
  * How large parts are to be, in bytes: the chunk size, or more of whole MiB where a request carries more within half a

@@ -51,7 +51,7 @@ export interface ServiceOptions {
   readonly partConcurrency?: number;
   /**
    * Files up to this go in one request, larger ones in parts of this. Where a request carries more within half a second, both
-   * grow with that, up to 16 MiB, but not while bandwidth is limited. Default 5 MiB.
+   * grow with that, up to 8 MiB, but not while bandwidth is limited. Default 5 MiB.
    */
   readonly chunkSize?: number;
   /**

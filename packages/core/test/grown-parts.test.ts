@@ -48,8 +48,8 @@ test("larger files go in larger parts", async () => {
   for (const name of ["a", "b"]) world.write(name, EIGHT + EIGHT + EIGHT + EIGHT);
   const process = boot();
   await upload(process);
-  // 7 of 5 MiB, then 2 of 16 MiB.
-  expect(counted(process)).toEqual({ begun: 2, parts: 9, puts: 0 });
+  // 7 of 5 MiB, then 4 of 8 MiB.
+  expect(counted(process)).toEqual({ begun: 2, parts: 11, puts: 0 });
 });
 
 test("not while bandwidth is limited: a body is a burst", async () => {

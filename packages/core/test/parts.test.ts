@@ -31,10 +31,10 @@ describe("grownPartSize", () => {
   test.each([
     ["nothing is known of the connection", 5 * MIB, undefined, alone, 5 * MIB],
     ["it is slow", 5 * MIB, 1_000, alone, 5 * MIB],
-    ["it carries 10 MiB in half a second", 5 * MIB, (10.5 * MIB) / 500, alone, 10 * MIB],
-    ["it is very fast", 5 * MIB, MIB, alone, 16 * MIB],
+    ["it carries 7 MiB in half a second", 5 * MIB, (7.5 * MIB) / 500, alone, 7 * MIB],
+    ["it is very fast", 5 * MIB, MIB, alone, 8 * MIB],
     ["somebody wants larger ones", 64 * MIB, MIB, alone, 64 * MIB],
-    ["there is little memory", 5 * MIB, MIB, { memoryLimit: 64 * MIB, partsAtOnce: 4 }, 8 * MIB],
+    ["there is little memory", 5 * MIB, MIB, { memoryLimit: 48 * MIB, partsAtOnce: 4 }, 6 * MIB],
     ["there is next to none", 5 * MIB, MIB, { memoryLimit: MIB, partsAtOnce: 4 }, 5 * MIB],
     ["the chunk size is odd", 5 * MIB + 1, 0, alone, 5 * MIB + 1],
   ] as const)("%s", (_, chunkSize, rate, room, expected) => {

@@ -58,7 +58,7 @@ const TRANSFER = {
     least: 1,
     fallback: 5_242_880,
     summary:
-      "files up to this go in one request, larger ones in parts of this; both grow up to 16 MiB where a request carries more in half a second",
+      "files up to this go in one request, larger ones in parts of this; both grow up to 8 MiB where a request carries more in half a second",
   },
   memoryLimit: {
     kind: "size",

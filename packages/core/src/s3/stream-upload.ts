@@ -8,7 +8,6 @@ import {
   type S3Client,
   type UploadPartCommandInput,
 } from "@aws-sdk/client-s3";
-import { Upload } from "@aws-sdk/lib-storage";
 import { abortable } from "../abortable.ts";
 import { type Checksum, crc32Of, crc32ToBase64, formatCrc32 } from "../checksum.ts";
 import type { WriteAnswer } from "./answers.ts";
@@ -83,6 +82,8 @@ export async function uploadStream(upload: StreamUpload): Promise<StreamOutcome>
   // Without a listener, a stream that is torn down while nobody reads it would end the process.
   readable.on("error", () => {});
   try {
+    // Late: few streams are ever sent, and it takes as long to load as a hundred files to send.
+    const { Upload } = await import("@aws-sdk/lib-storage");
     const lib = new Upload({
       client: client.proxy,
       params: { ...upload.input, Body: readable },
