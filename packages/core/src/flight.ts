@@ -24,10 +24,12 @@ export class Flight implements AttemptScope {
   readonly begunAt: number;
   /** When it was asked to make room. */
   yieldedAt: number | undefined;
-  readonly stop = new FlightStop();
+  readonly stop: StopSignals;
   readonly pace: Pace;
   readonly #lane: FlightLane;
   readonly #clock: Clock;
+  readonly #drain = new AbortController();
+  readonly #abort = new AbortController();
   /** Bodies that wait for bandwidth. */
   #pacing = 0;
   /** Calls of the source that have not been answered. */
@@ -42,6 +44,7 @@ export class Flight implements AttemptScope {
     this.#lane = lane;
     this.#clock = clock;
     this.begunAt = clock.monotonic();
+    this.stop = { drain: this.#drain.signal, abort: this.#abort.signal };
     this.pace = {
       isLimited: lane.share.isLimited,
       take: (bytes) => this.#take(bytes, onWait),
@@ -87,7 +90,7 @@ export class Flight implements AttemptScope {
   }
 
   drain(): void {
-    this.stop.beginDrain();
+    this.#drain.abort();
   }
 
   /**
@@ -100,8 +103,8 @@ export class Flight implements AttemptScope {
   }
 
   abort(): void {
-    this.stop.beginDrain();
-    this.stop.beginAbort();
+    this.#drain.abort();
+    this.#abort.abort();
   }
 
   #leaves(body: Uint8Array): void {
@@ -118,9 +121,7 @@ export class Flight implements AttemptScope {
   }
 
   async #take(bytes: number, onWait: () => void): Promise<void> {
-    this.stop.throwIfDrained();
-    const { share } = this.#lane;
-    const turn = share.isLimited ? share.take(bytes, this.stop.drain) : undefined;
+    const turn = this.#lane.share.take(bytes, this.stop.drain);
     if (!turn) return;
     this.#pacing++;
     onWait();
@@ -144,37 +145,5 @@ export class Flight implements AttemptScope {
     } finally {
       if (--this.#asking > 0) this.#movedAt = this.#clock.monotonic();
     }
-  }
-}
-
-/** Most files never look at the signal of the drain: it is made when somebody does. */
-class FlightStop implements StopSignals {
-  readonly #abort = new AbortController();
-  #drain: AbortController | undefined;
-  #isDrained = false;
-
-  get drain(): AbortSignal {
-    if (!this.#drain) {
-      this.#drain = new AbortController();
-      if (this.#isDrained) this.#drain.abort();
-    }
-    return this.#drain.signal;
-  }
-
-  get abort(): AbortSignal {
-    return this.#abort.signal;
-  }
-
-  throwIfDrained(): void {
-    if (this.#isDrained) this.drain.throwIfAborted();
-  }
-
-  beginDrain(): void {
-    this.#isDrained = true;
-    this.#drain?.abort();
-  }
-
-  beginAbort(): void {
-    this.#abort.abort();
   }
 }

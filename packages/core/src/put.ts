@@ -17,7 +17,7 @@ export async function putFile(task: FileTask, source: Source): Promise<Evidence>
     await checkUntouched(source, file.path);
     const arrived = file.attempts > 1 ? await findOurs(task, source, checksum) : undefined;
     if (arrived) return evidenceOf(task, source, arrived, checksum);
-    stop.throwIfDrained();
+    stop.drain.throwIfAborted();
     loan.leaves();
     const request = {
       ...task.address,

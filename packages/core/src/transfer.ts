@@ -63,8 +63,6 @@ export interface BodyLoan extends Loan {
 export interface StopSignals {
   /** Begin nothing new; what is in flight may finish. */
   readonly drain: AbortSignal;
-  /** @throws the drain's reason; costs less than its signal, which few files need */
-  throwIfDrained(): void;
   /** Stop at once. */
   readonly abort: AbortSignal;
 }
