@@ -1,9 +1,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { createServer as createSecureServer } from "node:https";
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { crc32Of, formatCrc32 } from "../src/checksum.ts";
 import { S3ObjectStore, type S3ObjectStoreOptions } from "../src/s3/index.ts";
+import { authority, certificate } from "./support/certificate.ts";
 
 const credentials = { accessKeyId: "a", secretAccessKey: "s" };
 const put = {
@@ -106,6 +110,24 @@ describe("a connection is used again", () => {
     expect(await store.putObject(put)).toMatchObject({ etag: "e" });
     expect(sockets).toHaveLength(2);
   });
+});
+
+test("over https connections are used again after large bodies, and a further one takes up a session", async () => {
+  const sockets: TLSSocket[] = [];
+  const server = createSecureServer(certificate, (request, response) => {
+    request.resume().on("end", () => response.writeHead(200, { etag: '"e"' }).end());
+  });
+  server.on("secureConnection", (socket) => sockets.push(socket));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  open.push({ close: () => new Promise((resolve) => server.close(resolve).closeAllConnections()) });
+  const endpoint = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const store = storeOn(endpoint, { ca: authority });
+  const body = Buffer.alloc(2 * 1024 ** 2, 1);
+  const large = { ...put, body, checksum: formatCrc32(crc32Of(body)) };
+  for (let n = 0; n < 5; n++) await store.putObject(large);
+  expect(sockets).toHaveLength(1);
+  await Promise.all([store.putObject(large), store.putObject(large)]);
+  expect(sockets.map((socket) => socket.isSessionReused())).toEqual([false, true]);
 });
 
 test("a connection that nobody uses is closed", async () => {
