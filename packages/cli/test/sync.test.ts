@@ -77,6 +77,23 @@ test("refuses to go on with other settings, and names them", async () => {
   expect((await bed.run([...TO, "--exclude", "*.tmp", "--id", "another"])).code).toBe(0);
 });
 
+test("another selection is refused with a command that takes it, and loses nothing", async () => {
+  const line = [...TO, "--on-source-delete", "delete"];
+  await bed.run(line);
+  const narrow = [...line, "--pattern", "*.txt", "--min-size", "1"];
+  const { code, stderr } = await bed.run(narrow);
+  expect(code).toBe(2);
+  expect(stderr).toContain('--pattern is ["**"], asked for is ["*.txt"]; --min-size is null, asked for is 1.');
+  const [, id = ""] = /--id (photos-[0-9a-f]{10}-[0-9a-f]{6}),/.exec(stderr) ?? [];
+  expect((await bed.run([...narrow, "--id", id])).stdout).toContain("Done. 1 file uploaded");
+  expect((await bed.run([...narrow, "--id", id])).stdout).toContain("Nothing was new");
+  // What only the first upload selects is neither deleted nor forgotten by it.
+  const keys = bed.sandbox.objects("my-bucket").map(({ key }) => key);
+  expect(keys.sort()).toEqual(["2026/deep/two.txt", "2026/one.txt"]);
+  expect((await bed.run(line)).stdout).toContain("Nothing was new");
+  expect((await bed.run([...line, "--pattern", "one.txt"])).stderr).not.toContain(id);
+});
+
 test("works on nothing else in the ledger", async () => {
   await bed.write("other/file.txt", "other");
   await bed.run(["register", "other", "s3://my-bucket/other", "--id", "other"]);

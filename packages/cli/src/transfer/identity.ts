@@ -107,6 +107,20 @@ export interface Difference {
   readonly asked: unknown;
 }
 
+/** The settings that say which files are meant. */
+const SELECTION = ["pattern", "exclude", "dot", "symlinks", "minSize", "maxSize", "minAge", "maxAge"] as const;
+
+export function isOfSelection({ name }: Difference): boolean {
+  return SELECTION.some((setting) => setting === name);
+}
+
+/** The same for the same selection, so that the command that is made of it can be given again and again. */
+export function idOfSelection(asked: Identified): string {
+  const selection = SELECTION.map((name) => asked[name] ?? DEFAULTS[name]);
+  const digest = createHash("sha256").update(JSON.stringify(selection)).digest("hex").slice(0, 6);
+  return `${asked.id.slice(0, 121)}-${digest}`;
+}
+
 /** The settings in which an upload that is registered differs from what is asked for. */
 export function differences(upload: UploadSpec, asked: RegisterOptions): Difference[] {
   const listed = (name: string, value: unknown) => (name === "pattern" || name === "exclude" ? [value].flat() : value);

@@ -1,7 +1,7 @@
 import type { Upload, UploadService } from "@bucketline/core";
 import { CommandError, codeOf, EXIT } from "../errors.ts";
 import { printable } from "../output/printable.ts";
-import { differences, type Identified } from "./identity.ts";
+import { differences, type Identified, idOfSelection, isOfSelection } from "./identity.ts";
 
 /** How the upload stood before. @returns undefined when it is new */
 export async function earlierOf(service: UploadService, id: string): Promise<Upload | undefined> {
@@ -33,15 +33,15 @@ export async function registerAgain(
 }
 
 function otherSettings({ id, spec }: Upload, asked: Identified, cause: unknown): CommandError {
-  const settings = differences(spec, asked).map(
+  const different = differences(spec, asked);
+  const settings = different.map(
     (one) => `${optionOf(one.name)} is ${shown(one.registered)}, asked for is ${shown(one.asked)}`,
   );
   const message = `Folder and destination are those of upload ${printable(id)}, which has other settings: ${settings.join("; ")}.`;
-  return new CommandError("UPLOAD_EXISTS", EXIT.usage, message, {
-    cause,
-    remedy:
-      "Use the settings that it was begun with, or --id NAME for an upload of its own, which sends every file again.",
-  });
+  const remedy = different.every(isOfSelection)
+    ? `An upload keeps its selection: in its ledger, files that are no longer selected would count as gone. Give the selection that it was begun with, or make this one an upload of its own with --id ${idOfSelection(asked)}, now and from now on. It sends again what both select; do not let both run at once.`
+    : "Use the settings that it was begun with, or --id NAME for an upload of its own, which sends every file again.";
+  return new CommandError("UPLOAD_EXISTS", EXIT.usage, message, { cause, remedy });
 }
 
 function shown(value: unknown): string {
