@@ -23,6 +23,8 @@ export async function openSandbox(dataFolder: string, buckets: readonly string[]
 export function environmentOf({ endpoint, clientConfig }: Sandbox): Record<string, string> {
   return {
     AWS_ENDPOINT_URL_S3: endpoint,
+    // The same one after a restart, also at another port.
+    BUCKETLINE_STORE_LOCATION: "sandbox",
     AWS_REGION: clientConfig.region,
     AWS_ACCESS_KEY_ID: clientConfig.credentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: clientConfig.credentials.secretAccessKey,

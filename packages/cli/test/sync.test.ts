@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, rename, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
+import { startSandbox } from "@bucketline/s3-sandbox";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Bed, linesOf } from "./support/program.ts";
 import { stored } from "./support/traffic.ts";
@@ -92,6 +93,29 @@ test("another selection is refused with a command that takes it, and loses nothi
   expect(keys.sort()).toEqual(["2026/deep/two.txt", "2026/one.txt"]);
   expect((await bed.run(line)).stdout).toContain("Nothing was new");
   expect((await bed.run([...line, "--pattern", "one.txt"])).stderr).not.toContain(id);
+});
+
+test("refuses an upload of one's own name at another endpoint, unless that is the same store", async () => {
+  const line = [...TO, "--id", "p"];
+  await bed.run(line);
+  const other = await startSandbox({ buckets: ["my-bucket"] });
+  try {
+    const there = { AWS_ENDPOINT_URL: other.endpoint };
+    for (const args of [line, ["verify", "p"], ["cancel", "p"], ["scan", "p"]]) {
+      const { code, stderr } = await bed.run(args, there);
+      expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining("Nothing was done.") });
+      expect(stderr).toContain(bed.sandbox.endpoint);
+      expect(stderr).toContain(other.endpoint);
+    }
+    expect(other.objects("my-bucket")).toHaveLength(0);
+    const moved = await bed.run([...line, "--store-location", bed.sandbox.endpoint], there);
+    expect(moved.stdout).toContain("Nothing was new");
+    // Without a name of its own it is another upload.
+    expect((await bed.run(TO, there)).code).toBe(0);
+    expect(other.objects("my-bucket")).toHaveLength(2);
+  } finally {
+    await other.close();
+  }
 });
 
 test("works on nothing else in the ledger", async () => {

@@ -22,6 +22,7 @@ import { ProgressMeter } from "./progress.ts";
 import { ProgressTicker } from "./progress-ticker.ts";
 import { cleanCancelled, rescueFiles } from "./recovery.ts";
 import type { ResolvedOptions } from "./service-options.ts";
+import { claimUploads } from "./store-location.ts";
 import { Throughput } from "./throughput.ts";
 import type { TransferContext } from "./transfer.ts";
 import { isAtHome, isResting, type UploadRecord } from "./upload.ts";
@@ -54,7 +55,7 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
   const reportListener = (error: unknown) =>
     emit("warning", () => ({ code: "LISTENER_THREW", message: `A listener threw: ${reasonOf(error).message}` }));
   const outbox = new Outbox({ clock, owner, onTrouble: reportListener });
-  const uploads = new Uploads({ state, clock, emit, outbox });
+  const uploads = new Uploads({ state, clock, emit, outbox, storeLocation: options.storeLocation });
   const ledger = new Ledger({ state, clock, signal: cut, onTrouble: warn, notices: outbox });
   const bandwidth = new Bandwidth(clock, options.bandwidthLimit);
   const onRetry: RetryOptions["onRetry"] = (error, _attempt, _delay, body) => {
@@ -196,6 +197,7 @@ export function assemble(options: ResolvedOptions, emit: Emit, cut: AbortSignal)
     host,
     follow,
     async start() {
+      if (options.storeLocation !== null) await claimUploads(uploads, host);
       outbox.begin();
       await lease.start();
       const files = await rescueFiles(state, context);

@@ -34,6 +34,8 @@ export const ERRORS = {
   UPLOAD_CHANGED: "The upload has changed since it was read. Read it again, and decide again.",
   UPLOAD_CANCELLED: "The upload was cancelled, which is final. Register a new one.",
   UPLOAD_ELSEWHERE: "The upload is bound to another host, which alone sees its folder. Ask a service of that host.",
+  UPLOAD_OTHER_STORE:
+    "The upload's objects are in another object store than the one in use. Use that one's endpoint, or another id. If the store has moved with all its objects, give its old location: storeLocation, or --store-location.",
   UPLOAD_FAILED: "The upload failed; its reason says why. Mend the cause, then retry it.",
   INVALID_TRANSITION: "The upload or file is in a state in which this cannot be done. Look at its state.",
   FENCE_LOST: "Another owner took the file over. Nothing to do: the other owner goes on with it.",

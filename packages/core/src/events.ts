@@ -165,7 +165,8 @@ export function emitUpload(emit: Emit, action: UploadAction, upload: UploadRecor
   } else if (action.type === "adjust") {
     const { priority, schedule, activeHours, bandwidthLimit } = upload.spec;
     emit("upload:adjusted", () => ({ ...uploadEvent(upload), priority, schedule, activeHours, bandwidthLimit }));
-  } else if (action.type !== "cleaned") emit(UPLOAD_EVENTS[action.type], () => uploadEvent(upload));
+  } else if (action.type !== "cleaned" && action.type !== "locate")
+    emit(UPLOAD_EVENTS[action.type], () => uploadEvent(upload));
 }
 
 export function fileEvent(file: FileRecord): FileEvent {

@@ -174,6 +174,7 @@ const spec = shape<UploadSpec>({
   pipeline: later(nullable(text)),
   keySuffix: later(text),
   object: objectSettings,
+  storeLocation: optional(text),
 });
 
 export const uploadShape = shape<UploadRecord>({

@@ -19,6 +19,8 @@ export interface RegistrationContext {
   /** This machine, for uploads that are bound to one. */
   readonly host: string;
   readonly pipelines: Pipelines;
+  /** Where the object store is. Default: nobody has said. */
+  readonly storeLocation?: string | null;
   readonly onTrouble: (error: unknown) => void;
 }
 
@@ -39,7 +41,9 @@ export async function registerUpload(
   const existing = await context.state.getUpload(id);
   if (existing) return { upload: sameSettings(existing, spec), isNew: false };
   checkOverwrite(context.objects, spec);
-  const upload = newUpload(id, spec, context.clock.now());
+  const { storeLocation = null } = context;
+  const located = storeLocation === null ? spec : { ...spec, storeLocation };
+  const upload = newUpload(id, located, context.clock.now());
   // A folder of another host can only be looked at there; its first scan says what is wrong with it.
   if (isAtHome(upload, context.host)) await prepare(context.fileSystem, spec);
   await checkBucket(context, spec, signal);
@@ -70,8 +74,11 @@ function sameSettings(existing: UploadRecord, spec: UploadSpec): UploadRecord {
   throw new UploadError("UPLOAD_EXISTS", message);
 }
 
-/** What cannot be adjusted: an adjusted upload is still the one that its host registers at every start. */
-function fixed({ priority, schedule, activeHours, bandwidthLimit, ...rest }: UploadSpec) {
+/**
+ * What cannot be adjusted: an adjusted upload is still the one that its host registers at every start. Another object
+ * store has an error of its own.
+ */
+function fixed({ priority, schedule, activeHours, bandwidthLimit, storeLocation, ...rest }: UploadSpec) {
   // Records that are older than these settings lack them.
   return { ...DISPOSES_NOTHING, ...NO_PIPELINES.settings(null), ...rest };
 }

@@ -15,14 +15,14 @@ export interface RetryContext {
  * Queues every failed file of the upload again, and reopens an upload that failed.
  * @param now milliseconds since 1970
  * @returns how many files
- * @throws UploadError `UPLOAD_CANCELLED` · `UPLOAD_ELSEWHERE` for a drop folder of another host
+ * @throws UploadError `UPLOAD_CANCELLED`, `UPLOAD_OTHER_STORE` · `UPLOAD_ELSEWHERE` for a drop folder of another host
  */
 export async function retryFailed(
   { uploads, context, disposal, host }: RetryContext,
   id: string,
   now: number,
 ): Promise<number> {
-  const upload = refuseCancelled(await uploads.get(id));
+  const upload = refuseCancelled(await uploads.claim(id));
   // Only there can files be taken back from failed/.
   if (upload.spec.drop) refuseElsewhere(upload, host);
   // Open before it has work, and nobody works on it before it has it: with its files still FAILED it would fail again.

@@ -27,6 +27,11 @@ export interface ServiceOptions {
   readonly state: StateStore;
   /** The bucket's side. Closed when the service stops. */
   readonly objects: ObjectStore;
+  /**
+   * Where the object store is, such as its endpoint. It is recorded with every upload, and a service that is told another
+   * location refuses to work on it: else the ledger would take objects for there that are elsewhere. Default: not checked.
+   */
+  readonly storeLocation?: string;
   readonly fileSystem?: FileSystem;
   /**
    * Folders outside which nothing may be read: a source folder must lead into one of them, links followed. Relative ones are
@@ -94,8 +99,12 @@ export interface ServiceOptions {
 }
 
 export type ResolvedOptions = Required<
-  Omit<ServiceOptions, "retry" | "watcher" | "allowedRoots" | "pipelines" | "spool" | keyof ServiceLimits>
+  Omit<
+    ServiceOptions,
+    "storeLocation" | "retry" | "watcher" | "allowedRoots" | "pipelines" | "spool" | keyof ServiceLimits
+  >
 > & {
+  readonly storeLocation: string | null;
   readonly pipelines: Pipelines;
   readonly spool: { readonly folder: SpoolFolder; readonly maxBytes: number };
   /** Absolute; null: no confinement. */
@@ -148,6 +157,7 @@ export function resolveOptions(options: ServiceOptions): ResolvedOptions {
   return {
     state: options.state,
     objects: options.objects,
+    storeLocation: locationOption(options.storeLocation),
     ...sourceSide(options, clock),
     clock,
     random: options.random ?? systemRandom,
@@ -173,6 +183,12 @@ export function resolveOptions(options: ServiceOptions): ResolvedOptions {
     lease: number("lease"),
     retry: retryPolicy(options.retry),
   };
+}
+
+function locationOption(value: unknown): string | null {
+  if (value === undefined) return null;
+  if (typeof value === "string" && value !== "") return value;
+  throw new InputError("INVALID_OPTION", "Option storeLocation must be a non-empty string, such as an endpoint.");
 }
 
 /** All that reads source folders, kept inside the allowed roots if there are any. */

@@ -85,7 +85,7 @@ export class UploadService implements AsyncDisposable {
   /**
    * Recovers what earlier runs left behind, then works until `stop`. Files that dead owners held are taken back, cancelled
    * uploads are cleaned up, unfinished uploads go on. Calling it again does nothing.
-   * @throws StateStoreError when the ledger cannot be used; the service is stopped then
+   * @throws StateStoreError when the ledger cannot be used · UploadError `UPLOAD_OTHER_STORE`; the service is stopped then
    */
   async start(options: CallOptions = {}): Promise<void> {
     options.signal?.throwIfAborted();
@@ -122,7 +122,7 @@ export class UploadService implements AsyncDisposable {
    * Registers an upload; durable when it resolves, begun at once when the service is started. The same id with the same
    * settings returns the upload that is there.
    * @throws InputError for wrong options · SourceError when the folder is missing, no folder or not readable ·
-   *   ObjectStoreError `BUCKET_NOT_FOUND`, `CREDENTIALS_UNAVAILABLE`, `WRONG_REGION` · UploadError `UPLOAD_EXISTS`;
+   *   ObjectStoreError `BUCKET_NOT_FOUND`, `CREDENTIALS_UNAVAILABLE`, `WRONG_REGION` · UploadError `UPLOAD_EXISTS`, `UPLOAD_OTHER_STORE`;
    *   nothing is changed then. An unreachable store is no error: the upload waits for it.
    */
   async register(options: RegisterOptions, { signal }: CallOptions = {}): Promise<Upload> {
@@ -130,11 +130,10 @@ export class UploadService implements AsyncDisposable {
     const { objects } = this.#engine.context;
     const onTrouble = (error: unknown) => this.#warn(error);
     const { upload, isNew } = await registerUpload({ ...this.#options, objects, onTrouble }, options, signal);
-    if (isNew) {
-      this.#engine.uploads.see(upload);
-      this.#emit("upload:registered", () => uploadEvent(upload));
-      if (this.#starting !== undefined) this.#engine.monitor.watch(upload);
-    }
+    if (!isNew) return await this.#view(await this.#engine.uploads.claim(upload.id));
+    this.#engine.uploads.see(upload);
+    this.#emit("upload:registered", () => uploadEvent(upload));
+    if (this.#starting !== undefined) this.#engine.monitor.watch(upload);
     return await this.#view(upload);
   }
 
@@ -238,7 +237,7 @@ export class UploadService implements AsyncDisposable {
     if (!this.#starting)
       throw new ServiceError("SERVICE_NOT_STARTED", `Upload ${id} cannot be checked: call start() first.`);
     await this.#starting;
-    const upload = refuseCancelled(await this.#engine.uploads.get(id));
+    const upload = refuseCancelled(await this.#engine.uploads.claim(id));
     refusePaused(upload);
     refuseElsewhere(upload, this.#options.host);
     signal?.throwIfAborted();
@@ -344,6 +343,7 @@ export class UploadService implements AsyncDisposable {
 
   async #suspend(id: string, type: "pause" | "cancel", options: ChangeOptions): Promise<Upload> {
     await this.#open();
+    if (type === "cancel") await this.#engine.uploads.claim(id);
     const upload = await this.#engine.uploads.apply(id, { type }, options);
     this.#engine.monitor.forget(id);
     await this.#engine.orchestrator.dismiss(id);

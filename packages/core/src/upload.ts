@@ -55,6 +55,8 @@ export interface UploadSpec {
   /** What the pipeline appended to every key when the upload was registered, such as `.gz`. */
   readonly keySuffix: string;
   readonly object: ObjectSettings;
+  /** Where the object store is that has the objects, as the service called it; missing: nobody has said. */
+  readonly storeLocation?: string;
 }
 
 /** `moveTo`: an absolute folder, in which the relative path is kept. */
@@ -118,6 +120,8 @@ export interface UploadRecord {
 export type UploadAction =
   | { readonly type: "start" }
   | { readonly type: "adjust"; readonly settings: Partial<AdjustableSettings> }
+  /** Says where its objects are, unless somebody has. */
+  | { readonly type: "locate"; readonly location: string }
   /** An owner begins to scan the folder. */
   | { readonly type: "scan"; readonly owner: string }
   /** The scan is over; null: the folder could not be read to its end. */
@@ -139,6 +143,7 @@ export const UPLOAD_TRANSITIONS: Readonly<
 > = {
   start: { from: ["PENDING"], to: "IN_PROGRESS" },
   adjust: { from: ALIVE, to: null },
+  locate: { from: [...ALIVE, "CANCELLED"], to: null },
   scan: { from: ["PENDING", "IN_PROGRESS", "COMPLETED", "FAILED"], to: null },
   scanned: { from: ALIVE, to: null },
   complete: { from: ["IN_PROGRESS"], to: "COMPLETED" },
@@ -170,7 +175,7 @@ export function reduceUpload(upload: UploadRecord, action: UploadAction, now: nu
   const finished = state !== upload.state && FINISHED_STATES.includes(state);
   return {
     ...upload,
-    spec: action.type === "adjust" ? { ...upload.spec, ...action.settings } : upload.spec,
+    spec: nextSpec(upload.spec, action),
     state,
     revision: upload.revision + 1,
     updatedAt: now,
@@ -180,6 +185,11 @@ export function reduceUpload(upload: UploadRecord, action: UploadAction, now: nu
     scanner: action.type === "scan" ? action.owner : action.type === "scanned" ? null : upload.scanner,
     cleanupDue: action.type === "cancel" || (action.type !== "cleaned" && upload.cleanupDue),
   };
+}
+
+function nextSpec(spec: UploadSpec, action: UploadAction): UploadSpec {
+  if (action.type === "adjust") return { ...spec, ...action.settings };
+  return action.type === "locate" ? { storeLocation: action.location, ...spec } : spec;
 }
 
 /** The record of an upload at its registration, PENDING. `now` in milliseconds since 1970. */

@@ -3,6 +3,7 @@ import { type Emit, emitUpload, uploadEvent } from "./events.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { UploadLedger, WorkLedger } from "./ports/state-store.ts";
+import { refuseOtherStore } from "./store-location.ts";
 import { canReduceUpload, reduceUpload, type ScanSummary, type UploadAction, type UploadRecord } from "./upload.ts";
 
 export interface UploadsOptions {
@@ -11,6 +12,8 @@ export interface UploadsOptions {
   readonly emit: Emit;
   /** Default: nothing is recorded but the changes. */
   readonly outbox?: Pick<Outbox, "noticesOfUpload" | "announce"> | undefined;
+  /** Where the object store is. Default: nobody has said, and no upload is refused. */
+  readonly storeLocation?: string | null;
 }
 
 /** On what a change depends. */
@@ -38,6 +41,16 @@ export class Uploads {
         `There is no upload ${JSON.stringify(id)}. List the uploads to see their ids.`,
       );
     return upload;
+  }
+
+  /** As `get`, of an upload whose objects are in this object store. @throws UploadError also `UPLOAD_OTHER_STORE` */
+  async claim(id: string): Promise<UploadRecord> {
+    const { storeLocation = null } = this.#options;
+    const upload = await this.get(id);
+    if (storeLocation === null || upload.spec.storeLocation === storeLocation) return upload;
+    const isNews = upload.spec.storeLocation === undefined;
+    const located = isNews ? await this.applyIfAllowed(id, { type: "locate", location: storeLocation }) : upload;
+    return refuseOtherStore(located, storeLocation);
   }
 
   /**

@@ -21,7 +21,7 @@ export async function runVerification(
   id: string,
   options: VerifyOptions,
 ): Promise<VerificationReport> {
-  const upload = await uploads.get(id);
+  const upload = await uploads.claim(id);
   if (options.repair) refuseCancelled(upload);
   const reopen = async () => refuseCancelled(await uploads.applyIfAllowed(id, { type: "reopen" }));
   const onWork = async () => void (await reopen());

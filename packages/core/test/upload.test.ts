@@ -29,6 +29,7 @@ const scan: ScanSummary = {
 const ACTIONS: { readonly [Type in UploadAction["type"]]: Extract<UploadAction, { type: Type }> } = {
   start: { type: "start" },
   adjust: { type: "adjust", settings: {} },
+  locate: { type: "locate", location: "http://here:9000" },
   scan: { type: "scan", owner: "o" },
   scanned: { type: "scanned", scan },
   complete: { type: "complete" },
@@ -48,6 +49,14 @@ const LEADS: { readonly [Type in UploadAction["type"]]: Partial<Record<UploadSta
     COMPLETED: "COMPLETED",
     FAILED: "FAILED",
     PAUSED: "PAUSED",
+  },
+  locate: {
+    PENDING: "PENDING",
+    IN_PROGRESS: "IN_PROGRESS",
+    COMPLETED: "COMPLETED",
+    FAILED: "FAILED",
+    PAUSED: "PAUSED",
+    CANCELLED: "CANCELLED",
   },
   scan: { PENDING: "PENDING", IN_PROGRESS: "IN_PROGRESS", COMPLETED: "COMPLETED", FAILED: "FAILED" },
   scanned: {
@@ -106,7 +115,8 @@ describe("reduceUpload", () => {
       expect(next.reason).toEqual(to === "FAILED" ? reason : null);
       expect(next.finishedAt).toBe(FINISHED_STATES.includes(to as UploadState) ? (to === state ? 3 : 9) : null);
       expect(next.lastScan).toEqual(action.type === "scanned" ? scan : null);
-      expect(next.cleanupDue).toBe(action.type === "cancel");
+      const keepsDue = action.type === "locate" && old.cleanupDue;
+      expect(next.cleanupDue).toBe(action.type === "cancel" || keepsDue);
     },
   );
 });

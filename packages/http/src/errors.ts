@@ -80,6 +80,7 @@ const BY_STATUS: Readonly<Record<number, readonly ErrorCode[]>> = {
     "UPLOAD_EXISTS",
     "UPLOAD_CANCELLED",
     "UPLOAD_ELSEWHERE",
+    "UPLOAD_OTHER_STORE",
     "UPLOAD_FAILED",
     "INVALID_TRANSITION",
     "SERVICE_STARTED",

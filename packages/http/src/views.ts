@@ -25,7 +25,7 @@ export function timeView(ms: number): string {
 /** An upload as the API shows it. */
 export function uploadView(upload: Upload): UploadView {
   const { progress, spec, state } = upload;
-  const { sourceFolder, bucket, ...settings } = spec;
+  const { sourceFolder, bucket, storeLocation, ...settings } = spec;
   return {
     upload_id: upload.id,
     state,

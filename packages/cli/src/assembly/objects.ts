@@ -38,6 +38,20 @@ export function connectionOf(config: Config): S3ClientConfig {
   };
 }
 
+/**
+ * What the ledger calls the object store: by it a ledger is kept from being used with another one. Buckets of Amazon S3 have
+ * their names all over the regions.
+ */
+export function locationOf({ values }: Config): string {
+  const { storeLocation, endpointUrl } = values;
+  if (storeLocation !== undefined) return storeLocation;
+  if (endpointUrl === undefined || !URL.canParse(endpointUrl)) return endpointUrl ?? AMAZON;
+  const { protocol, host, pathname } = new URL(endpointUrl);
+  return /\.amazonaws\.com$/.test(host) ? AMAZON : `${protocol}//${host}${pathname.replace(/\/+$/, "")}`;
+}
+
+const AMAZON = "Amazon S3";
+
 /** Only what bucketline.yaml says: what the environment has, the SDK finds by itself, and in its own order. */
 function credentialsOf({ values, origins }: Config) {
   const { accessKeyId, secretAccessKey, sessionToken } = values;

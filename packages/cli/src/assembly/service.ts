@@ -4,7 +4,7 @@ import type { Context } from "../context.ts";
 import { tellWarnings } from "../output/event-lines.ts";
 import { makeLogger } from "./log.ts";
 import { NoBucket } from "./no-bucket.ts";
-import { makeObjects } from "./objects.ts";
+import { locationOf, makeObjects } from "./objects.ts";
 import { explainBusy, makeStore } from "./stores.ts";
 
 export interface ServiceNeeds {
@@ -29,6 +29,7 @@ export async function makeService({ config }: Context, needs: ServiceNeeds): Pro
     ...engineOptions(config),
     ...((needs.pipelines ?? needs.bucket) && (await pipelineOptions(config))),
     ...(level !== "silent" && { logger: makeLogger(config, needs.usualLevel ?? "silent") }),
+    ...(needs.bucket && { storeLocation: locationOf(config) }),
     objects: needs.bucket ? await makeObjects(config) : new NoBucket(),
     ...needs.options,
     state: needs.options?.state ?? (await makeStore(config, { mustExist: !needs.makesLedger })),

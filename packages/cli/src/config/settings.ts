@@ -184,6 +184,14 @@ const S3 = {
     otherwise: "Amazon S3",
     summary: "another object store that speaks S3's language",
   },
+  storeLocation: {
+    kind: "text",
+    path: "s3.store_location",
+    env: ["BUCKETLINE_STORE_LOCATION"],
+    flag: "store-location",
+    otherwise: "the endpoint",
+    summary: "what the ledger calls the object store, when it has moved to another endpoint with all its objects",
+  },
   pathStyle: {
     kind: "switch",
     path: "s3.path_style",

@@ -51,7 +51,13 @@ export interface CommandDefinition {
 export const COMMON_SETTINGS: readonly SettingName[] = ["databaseUrl", "dataFolder", "logLevel"];
 
 /** Of commands that talk to the bucket. */
-export const BUCKET_SETTINGS: readonly SettingName[] = ["region", "endpointUrl", "pathStyle", "profile"];
+export const BUCKET_SETTINGS: readonly SettingName[] = [
+  "region",
+  "endpointUrl",
+  "storeLocation",
+  "pathStyle",
+  "profile",
+];
 
 /** Of commands that send files. */
 export const TRANSFER_SETTINGS: readonly SettingName[] = [

@@ -38,7 +38,9 @@ export function uploadOf(
     ...[given.exclude ?? []].flat(),
     ...ownFiles(drop ? join(sourceFolder, "incoming") : sourceFolder, config, given),
   ];
-  const destination = [given.bucket, given.keyTemplate, config.values.endpointUrl ?? "", host];
+  // A store that has moved is called by its old name, and so its uploads are still the same.
+  const place = config.values.storeLocation ?? config.values.endpointUrl ?? "";
+  const destination = [given.bucket, given.keyTemplate, place, host];
   return {
     ...given,
     id: errand.id ?? nameOf(sourceFolder, drop ? [...destination, "drop"] : destination),

@@ -48,6 +48,7 @@ export function anUpload(id: string): UploadRecord {
     host: null,
     pipeline: null,
     keySuffix: "",
+    storeLocation: "http://store.example.net:9000",
     object: { contentType: "image/jpeg", metadata: { origin: "camera 1" } },
   } as const;
   return newUpload(id, spec, NOW);
