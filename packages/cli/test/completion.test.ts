@@ -1,4 +1,7 @@
 import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { bashScript } from "../src/completion/bash.ts";
@@ -9,6 +12,7 @@ import { COMMANDS, makeProgram } from "../src/program.ts";
 import { Bed, FROM_SOURCES, MAIN } from "./support/program.ts";
 
 const run = promisify(execFile);
+const PROBE = fileURLToPath(new URL("support/offered.zsh", import.meta.url));
 const model = modelOf(makeProgram(() => {}));
 let bed: Bed;
 
@@ -20,6 +24,13 @@ beforeAll(async () => {
   await bed.json(["register", "photos", "s3://my-bucket", "--id", "holiday"]);
 });
 afterAll(async () => await bed.close());
+
+async function isInstalled(shell: string): Promise<boolean> {
+  return await run(shell, ["--version"]).then(
+    () => true,
+    () => false,
+  );
+}
 
 /** What bash offers for the last word of the line. */
 async function offered(...words: string[]): Promise<string[]> {
@@ -53,6 +64,15 @@ describe("in bash", () => {
     [["help", "st"], ["status"]],
     [["--json", "stat"], ["status"]],
     [["--config", "x.yaml", "comp"], ["completion"]],
+    // As bash itself takes --config=x.yaml and http://x:9 apart.
+    [["--config", "=", "x.yaml", "comp"], ["completion"]],
+    [["ls", "--state", "=", "FA"], ["FAILED"]],
+    [
+      ["ls", "--log-level", "="],
+      ["trace", "debug", "info", "warn", "error", "fatal", "silent"],
+    ],
+    [["sync", "--endpoint-url", "http", ":", "//x", ":", "9", "pho"], ["photos"]],
+    [["--endpoint-url", "=", "http", ":", "//x", "sync", "--dr"], ["--dry-run"]],
     [["sync", "pho"], ["photos"]],
     [["sync", "--pattern", "**", "my"], ["my music"]],
     [["sync", "photos", "s3"], []],
@@ -100,7 +120,7 @@ describe("in zsh", () => {
   test("every command has its options and operands", () => {
     for (const { name, options, operands } of model.commands) {
       const part = script.split(`    ${name})\n`)[1]?.split(";;")[0] ?? "";
-      for (const { long } of options) expect(part, name).toContain(`${long}[`);
+      for (const { long, value } of options) expect(part, name).toContain(`${long}${value === undefined ? "" : "="}[`);
       for (const [index] of operands.entries()) expect(part, name).toContain(`'${index + 1}:`);
     }
   });
@@ -110,6 +130,60 @@ describe("in zsh", () => {
     // Each description is in brackets of its own: one inside would end it.
     for (const [, text = ""] of script.matchAll(/'\*?-[^[']*\[((?:[^'\]]|'\\'')*)\]/g))
       expect(text).not.toMatch(/[[\]]/);
+  });
+
+  describe("at work", () => {
+    let hasZsh = false;
+    beforeAll(async () => {
+      hasZsh = await isInstalled("zsh");
+    });
+
+    beforeEach((context) => context.skip(!hasZsh, "zsh is not installed"));
+
+    /** What zsh offers at the end of the line, in a line editor in a terminal. */
+    async function offered(line: string): Promise<string[]> {
+      const answer = join(bed.folder, "answer");
+      const { stdout, stderr } = await run("zsh", ["-f", PROBE], {
+        cwd: bed.folder,
+        timeout: 60_000,
+        env: {
+          ...bed.environment,
+          SCRIPT: script,
+          RUN: [process.execPath, ...FROM_SOURCES, MAIN].join(" "),
+          LINE: line,
+          ANSWER: answer,
+        },
+      });
+      expect({ stdout, stderr }).toEqual({ stdout: "", stderr: "" });
+      return [...new Set((await readFile(answer, "utf8")).split("\n").filter(Boolean))];
+    }
+
+    test.each([
+      ["pl", ["plan"]],
+      ["-q re", ["register", "resume", "retry"]],
+      ["--json stat", ["status"]],
+      ["--config x.yaml comp", ["completion"]],
+      ["--config=x.yaml comp", ["completion"]],
+      ["help st", ["status"]],
+      ["completion ", ["bash", "zsh", "fish"]],
+      ["ls --st", ["--state"]],
+      ["ls --state FA", ["FAILED"]],
+      ["ls --state=FA", ["FAILED"]],
+      ["ls -s PA", ["PAUSED"]],
+      ["ls --log-level wa", ["warn"]],
+      ["sync --dr", ["--dry-run"]],
+      ["sync --pattern ls --dr", ["--dry-run"]],
+      ["sync --pattern=ls --dr", ["--dry-run"]],
+      ["scan --dr", []],
+      ["sync pho", ["photos"]],
+      ["sync --pattern '**' my", ["my\\ music"]],
+      ["sync photos pl", []],
+      ["serve --tokens-file tok", ["tokens.json"]],
+      ["serve --tokens-file=tok", ["tokens.json"]],
+      ["pause ho", ["holiday"]],
+    ])("%j is completed", async (line, expected) => {
+      expect(await offered(`bucketline ${line}`)).toEqual(expected);
+    });
   });
 });
 
@@ -126,10 +200,7 @@ describe("in fish", () => {
 
   let hasFish = false;
   beforeAll(async () => {
-    hasFish = await run("fish", ["--version"]).then(
-      () => true,
-      () => false,
-    );
+    hasFish = await isInstalled("fish");
   });
 
   beforeEach((context) => context.skip(!hasFish, "fish is not installed"));

@@ -27,10 +27,17 @@ _${name}_names() {
 _${name}() {
   local current="\${COMP_WORDS[COMP_CWORD]}" previous="" command="" operand=0 index words
   COMPREPLY=()
+  [[ $current == "=" ]] && current=""
   for ((index = 1; index < COMP_CWORD; index++)); do
     previous=""
     case "\${COMP_WORDS[index]}" in
-    ${unique(valued.flatMap(spellings)).join(" | ")}) previous="\${COMP_WORDS[index]}"; index=$((index + 1)) ;;
+    ${unique(valued.flatMap(spellings)).join(" | ")})
+      previous="\${COMP_WORDS[index]}"
+      index=$((index + 1))
+      [[ $index -lt $COMP_CWORD && "\${COMP_WORDS[index]}" == "=" ]] && index=$((index + 1))
+      ;;
+    # Bash takes words apart at these.
+    = | :) index=$((index + 1)) ;;
     -*) ;;
     *) if [[ -z $command ]]; then command="\${COMP_WORDS[index]}"; else operand=$((operand + 1)); fi ;;
     esac

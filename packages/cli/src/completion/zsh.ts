@@ -54,13 +54,15 @@ fi
     return `(${completes.words.join(" ")})`;
   }
 
-  /** One for each spelling; options that take a value may come again. */
+  /** One for each spelling; options that take a value may come again, and long ones have it behind "=", too. */
   function specs({ short, long, summary, value }: CompletedOption): string[] {
     const text = `[${summary.replaceAll("[", "(").replaceAll("]", ")")}]`;
     const spellings = short === undefined ? [long] : [short, long];
     return spellings.map((spelling) =>
       quoted(
-        value === undefined ? `${spelling}${text}` : `*${spelling}${text}:${label(long.slice(2))}:${action(value)}`,
+        value === undefined
+          ? `${spelling}${text}`
+          : `*${spelling}${spelling === long ? "=" : ""}${text}:${label(long.slice(2))}:${action(value)}`,
       ),
     );
   }
