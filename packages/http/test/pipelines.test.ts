@@ -13,6 +13,7 @@ const noScripts = defineStep({
 });
 const doubled = defineStep({
   name: "doubled",
+  version: 2,
   keySuffix: ".twice",
   transform: () => ({
     stream: async function* (input) {
@@ -37,8 +38,8 @@ test("the pipelines of a service are listed with their steps, in their order", a
       {
         name: "intake",
         steps: [
-          { name: "no-scripts", kind: "check" },
-          { name: "doubled", kind: "transform" },
+          { name: "no-scripts", kind: "check", version: null },
+          { name: "doubled", kind: "transform", version: "2" },
         ],
         spool: true,
         key_suffix: ".twice",

@@ -8,7 +8,7 @@ import {
 } from "@aws-crypto/material-management-node";
 import { defineStep, InputError, StepError, type StepFile, type TransformStep } from "@bucketline/core";
 import { type KeyProvider, type Keys, keyList } from "./keys.ts";
-import { invalidStep, type SuffixOptions } from "./options.ts";
+import { invalidStep, type SuffixOptions, versionOf } from "./options.ts";
 import { drainedAway, throughDuplex } from "./through-duplex.ts";
 
 /** Public facts that are bound to a file's encryption. */
@@ -51,9 +51,12 @@ export function encrypt(options: EncryptOptions): TransformStep {
   const { name = "encrypt", keySuffix, context = {} } = options;
   if (options.keys === undefined) invalidStep(name, "give keys.");
   const [key] = keyList(options.keys);
+  // What a function would give is known only with the file.
+  const fixed = typeof context === "function" ? [] : Object.entries(checkedContext(name, context)).sort();
   const metadata = { "encryption-format": ENCRYPTION_FORMAT, "encryption-key-id": key.id };
   return defineStep({
     name,
+    ...versionOf({ key: key.id, context: fixed.length > 0 ? fixed : undefined }),
     ...(keySuffix === undefined ? {} : { keySuffix }),
     transform: async (file) => {
       const bound = checkedContext(name, typeof context === "function" ? context(file) : context);

@@ -1,6 +1,8 @@
 import { createGzip } from "node:zlib";
 import { defineStep, type TransformStep } from "@bucketline/core";
-import { hasSuffix, type SuffixOptions, wholeNumber } from "./options.ts";
+import { hasSuffix, type SuffixOptions, unlessDefault, versionOf, wholeNumber } from "./options.ts";
+
+const LEVEL = 6;
 
 /** How `gzip` compresses. */
 export interface GzipOptions extends SuffixOptions {
@@ -21,11 +23,12 @@ export interface GzipOptions extends SuffixOptions {
  */
 export function gzip(options: GzipOptions = {}): TransformStep {
   const { name = "gzip", keySuffix } = options;
-  const level = wholeNumber(name, "level", options.level ?? 6, 0, 9);
+  const level = wholeNumber(name, "level", options.level ?? LEVEL, 0, 9);
   const asFile = { contentType: "application/gzip", contentEncoding: null };
   const changes = hasSuffix(keySuffix) ? asFile : { contentEncoding: "gzip" };
   return defineStep({
     name,
+    ...versionOf({ level: unlessDefault(level, LEVEL), keySuffix: unlessDefault(keySuffix, "") }),
     ...(keySuffix === undefined ? {} : { keySuffix }),
     transform: () => ({ stream: createGzip({ level }), changes: () => changes }),
   });

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { InputError } from "@bucketline/core";
 
 /** What every ready-made step takes. */
@@ -43,4 +44,17 @@ export function oneOf<T extends string>(step: string, option: string, value: T, 
 /** The empty suffix stands for none. */
 export function hasSuffix(keySuffix: string | undefined): keySuffix is string {
   return keySuffix !== undefined && keySuffix !== "";
+}
+
+/** The version of a step with these options, in whatever order; none if all of them are undefined, which stands for the default. */
+export function versionOf(options: Readonly<Record<string, unknown>>): { readonly version?: string } {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  if (given.length === 0) return {};
+  const sorted = given.sort(([one], [other]) => (one < other ? -1 : 1));
+  return { version: createHash("sha256").update(JSON.stringify(sorted)).digest("hex").slice(0, 16) };
+}
+
+/** The option, unless it is what stands for none. */
+export function unlessDefault<T>(value: T, standard: T): T | undefined {
+  return value === standard ? undefined : value;
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { defineStep, type TransformStep } from "@bucketline/core";
-import { invalidStep, type StepOptions } from "./options.ts";
+import { invalidStep, type StepOptions, unlessDefault, versionOf } from "./options.ts";
 
 /** Where `sha256` writes the digest. */
 export interface Sha256Options extends StepOptions {
@@ -21,6 +21,7 @@ export function sha256(options: Sha256Options = {}): TransformStep {
     invalidStep(name, "metadataName must be small letters, digits and '-', and not begin with bucketline-.");
   return defineStep({
     name,
+    ...versionOf({ metadataName: unlessDefault(metadataName, "sha256") }),
     late: true,
     transform: () => {
       const hash = createHash("sha256");

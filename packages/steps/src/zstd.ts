@@ -1,6 +1,8 @@
 import { constants, createZstdCompress } from "node:zlib";
 import { defineStep, type TransformStep } from "@bucketline/core";
-import { hasSuffix, type SuffixOptions, wholeNumber } from "./options.ts";
+import { hasSuffix, type SuffixOptions, unlessDefault, versionOf, wholeNumber } from "./options.ts";
+
+const LEVEL = 3;
 
 /** How `zstd` compresses. */
 export interface ZstdOptions extends SuffixOptions {
@@ -19,12 +21,13 @@ export interface ZstdOptions extends SuffixOptions {
  */
 export function zstd(options: ZstdOptions = {}): TransformStep {
   const { name = "zstd", keySuffix } = options;
-  const level = wholeNumber(name, "level", options.level ?? 3, 1, 19);
+  const level = wholeNumber(name, "level", options.level ?? LEVEL, 1, 19);
   const params = { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 };
   const asFile = { contentType: "application/zstd", contentEncoding: null };
   const changes = hasSuffix(keySuffix) ? asFile : { contentEncoding: "zstd" };
   return defineStep({
     name,
+    ...versionOf({ level: unlessDefault(level, LEVEL), keySuffix: unlessDefault(keySuffix, "") }),
     ...(keySuffix === undefined ? {} : { keySuffix }),
     transform: () => ({ stream: createZstdCompress({ params }), changes: () => changes }),
   });

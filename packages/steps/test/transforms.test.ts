@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { gunzipSync, gzipSync, zstdDecompressSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { gzip, sha256, zstd } from "../src/index.ts";
+import { encrypt, gzip, rawKey, sha256, zstd } from "../src/index.ts";
 import { Dice, forSeeds } from "./support/random.ts";
 import { inChunks, run } from "./support/rig.ts";
 
@@ -88,5 +88,37 @@ describe("sha256", () => {
   it("refuses names that metadata cannot have", () => {
     for (const metadataName of ["", "A", "bucketline-x", "a b"])
       expect(() => sha256({ metadataName })).toThrow(invalid);
+  });
+});
+
+describe("the version of a ready-made transform", () => {
+  const key = (id: string) => rawKey({ id, key: Buffer.alloc(32, 7) });
+  const context = { team: "a", use: "b" };
+
+  it("is none while its options are the defaults", () => {
+    const steps = [gzip(), gzip({ level: 6, keySuffix: "" }), zstd({ level: 3 }), sha256({ metadataName: "sha256" })];
+    expect(steps.map(({ version }) => version)).toEqual([undefined, undefined, undefined, undefined]);
+  });
+
+  it.each([
+    {
+      what: "gzip",
+      steps: [gzip(), gzip({ level: 9 }), gzip({ level: 9, keySuffix: ".gz" }), gzip({ keySuffix: ".gz" })],
+    },
+    { what: "zstd", steps: [zstd(), zstd({ level: 9 }), zstd({ keySuffix: ".zst" })] },
+    { what: "sha256", steps: [sha256(), sha256({ metadataName: "digest" })] },
+    {
+      what: "encrypt",
+      steps: [encrypt({ keys: key("1") }), encrypt({ keys: key("2") }), encrypt({ keys: key("1"), context })],
+    },
+  ])("changes with what $what makes", ({ steps }) => {
+    expect(new Set(steps.map(({ version }) => version)).size).toBe(steps.length);
+  });
+
+  it("stays the same where the output does", () => {
+    const swapped = { use: "b", team: "a" };
+    const { version } = encrypt({ keys: key("1"), context });
+    expect(encrypt({ keys: [key("1"), key("2")], context: swapped, name: "other" }).version).toBe(version);
+    expect(gzip({ level: 9, name: "other" }).version).toBe(gzip({ level: 9 }).version);
   });
 });

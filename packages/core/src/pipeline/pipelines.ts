@@ -15,7 +15,7 @@ export interface Pipeline {
   /** Whether what the transforms make is kept on disk until it has arrived; false: it goes out as it is made. */
   readonly spool: boolean;
   readonly keySuffix: string;
-  /** Tells it from a pipeline with other steps. */
+  /** Tells it from a pipeline with other steps, or other versions of them. */
   readonly identity: string;
 }
 
@@ -23,7 +23,7 @@ export interface Pipeline {
 export interface PipelineSummary {
   readonly name: string;
   /** In the order in which they run. */
-  readonly steps: readonly Pick<Step, "name" | "kind">[];
+  readonly steps: readonly (Pick<Step, "name" | "kind"> & { readonly version: string | null })[];
   /** Whether what its transforms make is kept on disk until it has arrived. */
   readonly spool: boolean;
   /** Appended to every key; empty for none. */
@@ -55,7 +55,9 @@ export class Pipelines {
   /** All of them, in the order in which they were given. */
   get list(): readonly PipelineSummary[] {
     return [...this.#pipelines.values()].map(({ name, checks, transforms, spool, keySuffix }) => {
-      const steps = [...checks, ...transforms].map((step) => ({ name: step.name, kind: step.kind }));
+      const steps = [...checks, ...transforms].map((step) => {
+        return { name: step.name, kind: step.kind, version: step.version ?? null };
+      });
       return { name, steps, spool, keySuffix };
     });
   }
@@ -136,11 +138,15 @@ function assembled(name: string, steps: readonly Step[], spool: boolean): Pipeli
     transforms,
     spool: spool && transforms.length > 0,
     keySuffix: transforms.map(({ keySuffix }) => keySuffix).join(""),
-    identity: createHash("sha256")
-      .update(JSON.stringify([name, ...names]))
-      .digest("hex")
-      .slice(0, 8),
+    identity: identityOf(name, steps),
   };
+}
+
+/** Spools and unfinished uploads carry it: without versions it stays what it was before steps had any. */
+function identityOf(name: string, steps: readonly Step[]): string {
+  const marks = steps.map((step) => (step.version === undefined ? step.name : [step.name, step.version]));
+  const digest = createHash("sha256").update(JSON.stringify([name, ...marks]));
+  return digest.digest("hex").slice(0, 8);
 }
 
 function invalid(message: string): InputError {

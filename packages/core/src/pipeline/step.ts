@@ -44,6 +44,8 @@ export interface CheckResult {
 export interface CheckStep {
   readonly kind: "check";
   readonly name: string;
+  /** See `CheckDefinition.version`; absent for none. */
+  readonly version?: string;
   check(file: CheckedFile): Promise<CheckResult>;
 }
 
@@ -77,6 +79,8 @@ export interface Transformation {
 export interface TransformStep {
   readonly kind: "transform";
   readonly name: string;
+  /** See `CheckDefinition.version`; absent for none. */
+  readonly version?: string;
   /** Appended to every key of the pipeline, such as `.gz`. */
   readonly keySuffix: string;
   /** What it changes about the object is known only after the last byte, so its output has to be spooled. */
@@ -92,6 +96,12 @@ export type Step = CheckStep | TransformStep;
 export interface CheckDefinition {
   /** Letters, digits, `.`, `_` and `-`, at most 64; unique in its pipeline. It stands in timelines, events and spans. */
   readonly name: string;
+  /**
+   * Tells what the step does from what it did before: a string of 1 to 128 characters, or a whole number from 0, which is the same
+   * as its digits. What transforms made under another version and has not arrived is made anew instead of being gone on
+   * with; files that are UPLOADED stay as they are. Default: none, and then the name alone tells steps apart.
+   */
+  readonly version?: string | number;
   readonly check: CheckStep["check"];
 }
 
@@ -99,6 +109,8 @@ export interface CheckDefinition {
 export interface TransformDefinition {
   /** As of `CheckDefinition`. */
   readonly name: string;
+  /** As of `CheckDefinition`. */
+  readonly version?: string | number;
   /** Default: none. */
   readonly keySuffix?: string;
   /** Default: false. */
@@ -108,6 +120,7 @@ export interface TransformDefinition {
 
 /** What names of steps and pipelines look like. */
 export const STEP_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const VERSION_LIMIT = 128;
 
 /**
  * A step for pipelines.
@@ -125,11 +138,20 @@ export function defineStep(definition: CheckDefinition | TransformDefinition): S
   const transform: unknown = "transform" in definition ? definition.transform : undefined;
   if ((typeof check === "function") === (typeof transform === "function"))
     throw new InputError("INVALID_PIPELINE", `Step ${name} needs either a check or a transform.`);
-  if ("check" in definition) return { kind: "check", name, check: (file) => definition.check(file) };
+  const version = versionOf(name, definition.version);
+  if ("check" in definition) return { kind: "check", name, ...version, check: (file) => definition.check(file) };
   const { keySuffix = "", late = false } = definition;
   if (typeof keySuffix !== "string" || keySuffix.includes("/"))
     throw new InputError("INVALID_PIPELINE", `Step ${name}: keySuffix must be a string without "/".`);
-  return { kind: "transform", name, keySuffix, late, transform: (file) => definition.transform(file) };
+  return { kind: "transform", name, ...version, keySuffix, late, transform: (file) => definition.transform(file) };
+}
+
+function versionOf(name: string, version: unknown): Pick<Step, "version"> {
+  if (version === undefined) return {};
+  if (typeof version === "number" && Number.isSafeInteger(version) && version >= 0) return { version: String(version) };
+  if (typeof version === "string" && version !== "" && version.length <= VERSION_LIMIT) return { version };
+  const rule = `a string of 1 to ${VERSION_LIMIT} characters, or a whole number from 0`;
+  throw new InputError("INVALID_PIPELINE", `Step ${name}: its version must be ${rule}.`);
 }
 
 /** What becomes of an object's settings. Pure. */

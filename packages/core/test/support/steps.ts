@@ -6,9 +6,10 @@ let made = 0;
 const keyOf = (salt: string) => (Number(salt) % 255) + 1;
 
 /** As encryption does, each run gives other bytes: its number and a colon, and then bytes that all depend on the number. */
-export const salted = (name = "salted", keySuffix = ".salted") =>
+export const salted = (name = "salted", keySuffix = ".salted", version?: string | number) =>
   defineStep({
     name,
+    ...(version === undefined ? {} : { version }),
     keySuffix,
     transform: () => {
       const salt = String(++made).padStart(6, "0");

@@ -27,9 +27,14 @@ const Roots = Type.Object(
 const Pipeline = Type.Object(
   {
     name: Type.String(),
-    steps: Type.Array(Type.Object({ name: Type.String(), kind: OneOf(["check", "transform"]) }), {
-      description: "In the order in which they run.",
-    }),
+    steps: Type.Array(
+      Type.Object({
+        name: Type.String(),
+        kind: OneOf(["check", "transform"]),
+        version: Nullable(Type.String({ description: "Null: none; the name alone tells it from other steps." })),
+      }),
+      { description: "In the order in which they run." },
+    ),
     spool: Type.Boolean({ description: "Whether what transforms make is kept on disk until it has arrived." }),
     key_suffix: Type.String({ description: "Appended to every key; empty for nothing." }),
   },

@@ -16,7 +16,11 @@ export type StepRun = StepRunView;
 /** One of the service's, as uploads may name it. */
 export interface Pipeline {
   readonly name: string;
-  readonly steps: readonly { readonly name: string; readonly kind: "check" | "transform" }[];
+  readonly steps: readonly {
+    readonly name: string;
+    readonly kind: "check" | "transform";
+    readonly version: string | null;
+  }[];
 }
 export type Created = Static<typeof CreatedUpload>;
 
