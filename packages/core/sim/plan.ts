@@ -83,6 +83,8 @@ export interface Plan {
   readonly pipeline: "none" | "checked" | "spooled" | "streamed";
   /** What becomes of files that were sent; `drop`: the source is a drop folder. */
   readonly disposal: "keep" | "delete" | "move" | "drop";
+  /** Whether, for a while again and again, files can be neither moved nor deleted. */
+  readonly movesFail: boolean;
   /** Whether each process begins on a machine of its own, without what others have spooled. */
   readonly losesSpools: boolean;
   /** Whether somebody takes the notices out; otherwise they gather in the ledger. */
@@ -165,6 +167,7 @@ export function planOf(seed: number, owners?: 1 | 2): Plan {
     onSourceDelete,
     pipeline,
     disposal,
+    movesFail: disposal !== "keep" && seed % 4 >= 2,
     losesSpools: seed % 2 === 1,
     delivers: seed % 5 === 0,
     files,

@@ -36,8 +36,10 @@ function report(plan: Plan, failure: unknown): void {
   const what = failure === undefined ? "fails no more" : failure instanceof Error ? failure.stack : String(failure);
   console.error(`seed ${plan.seed}: ${what}`);
   const files = plan.files.map(({ path, size }) => `${path} (${size})`).join(", ");
-  const { processes, pipeline, disposal } = plan;
-  console.error(`  ${processes} process(es), pipeline ${pipeline}, sources ${disposal}, files ${files}`);
+  const { processes, pipeline, disposal, movesFail } = plan;
+  console.error(
+    `  ${processes} process(es), pipeline ${pipeline}, sources ${disposal}${movesFail ? " (failing)" : ""}, files ${files}`,
+  );
   for (const step of plan.steps) console.error(`  ${tell(step)}`);
 }
 

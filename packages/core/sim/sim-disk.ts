@@ -1,4 +1,4 @@
-import type { ChangeResult, Clock, FilePlace, RegisterOptions } from "../src/index.ts";
+import { type ChangeResult, type Clock, type FilePlace, type RegisterOptions, SourceError } from "../src/index.ts";
 import { MemoryFileSystem } from "../src/testing/index.ts";
 import { Broken } from "./broken.ts";
 import type { Plan } from "./plan.ts";
@@ -15,6 +15,10 @@ const OPTIONS: Readonly<Record<Plan["disposal"], Partial<RegisterOptions>>> = {
   move: { afterUpload: { moveTo: ARCHIVE } },
   drop: { drop: {} },
 };
+
+/** Of each two spans of this many milliseconds, files can be neither moved nor deleted in the first one. */
+const STUCK_MS = 5_000;
+const TROUBLES = ["EACCES", "ENOSPC", "EXDEV"] as const;
 
 /** What the disk's model asks of bucket and ledger. */
 interface Sent {
@@ -41,9 +45,20 @@ export class SimDisk extends MemoryFileSystem {
   #isProducing = false;
   /** Files that were moved or deleted because they were sent. */
   disposed = 0;
+  /** Moves and deletions that failed. */
+  refused = 0;
+  /** Whether files cannot be moved or deleted now and then. */
+  sticks: boolean;
+  readonly #time: Pick<Clock, "monotonic">;
 
-  constructor(clock: Pick<Clock, "now">, disposal: Plan["disposal"], sent: Sent) {
+  constructor(
+    clock: Pick<Clock, "now" | "monotonic">,
+    { disposal, movesFail }: Pick<Plan, "disposal" | "movesFail">,
+    sent: Sent,
+  ) {
     super(clock, disposal === "keep" ? {} : { root: "/" });
+    this.#time = clock;
+    this.sticks = movesFail;
     this.#disposal = disposal;
     this.#sent = sent;
     this.options = OPTIONS[disposal];
@@ -89,10 +104,24 @@ export class SimDisk extends MemoryFileSystem {
   }
 
   override async moveFile(from: FilePlace, to: FilePlace, fingerprint: string): Promise<ChangeResult> {
+    this.#checkFree(from.path);
     const result = await super.moveFile(from, to, fingerprint);
     if (result === "done" && SENT.includes(to.root.path))
       this.#checkSent(from.path, this.#text(`${to.root.path.slice(1)}/${to.path}`));
     return result;
+  }
+
+  override async removeFile(place: FilePlace, fingerprint: string): Promise<ChangeResult> {
+    this.#checkFree(place.path);
+    return await super.removeFile(place, fingerprint);
+  }
+
+  #checkFree(path: string): void {
+    const span = Math.floor(this.#time.monotonic() / STUCK_MS);
+    if (!this.sticks || span % 2 === 1) return;
+    this.refused++;
+    const code = TROUBLES[(span / 2) % TROUBLES.length];
+    throw new SourceError("SOURCE_NOT_DISPOSED", `${path} cannot be moved or deleted (${code}).`);
   }
 
   /** @throws Broken when a file is nowhere, in two places, or not whole */

@@ -31,12 +31,12 @@ export class SimWorld {
   resendsAllowed = 0;
   calls = 0;
 
-  constructor(ledger: SimLedger, { pipeline, disposal }: Pick<Plan, "pipeline" | "disposal">) {
+  constructor(ledger: SimLedger, plan: Pick<Plan, "pipeline" | "disposal" | "movesFail">) {
     this.ledger = ledger;
-    this.pipeline = pipeline;
-    this.shape = shapeOf(pipeline);
+    this.pipeline = plan.pipeline;
+    this.shape = shapeOf(plan.pipeline);
     this.clock = ledger.clock;
-    this.disk = new SimDisk(ledger.clock, disposal, {
+    this.disk = new SimDisk(ledger.clock, plan, {
       object: (path) => this.object(path),
       isRecorded: (path) => ledger.isRecorded(path),
     });

@@ -21,14 +21,14 @@ const IN_FLIGHT = 3 * 2;
 export async function simulate(
   plan: Plan,
   ledger: SimLedger = new MemoryLedger(plan.hints),
-): Promise<{ readonly steps: number; readonly calls: number; readonly disposed: number }> {
+): Promise<{ readonly steps: number; readonly calls: number; readonly disposed: number; readonly refused: number }> {
   const simulation = new Simulation(plan, ledger);
   await simulation.begin();
   for (const step of plan.steps) await simulation.live(step);
   await simulation.heal();
   await simulation.checkAll();
   const { calls, disk } = simulation.world;
-  return { steps: plan.steps.length, calls, disposed: disk.disposed };
+  return { steps: plan.steps.length, calls, disposed: disk.disposed, refused: disk.refused };
 }
 
 class Simulation {
@@ -60,6 +60,7 @@ class Simulation {
   /** No more faults, the disk is there, every process has stopped. */
   async heal(): Promise<void> {
     this.world.disk.mounted = true;
+    this.world.disk.sticks = false;
     this.world.healed = true;
     this.world.ledger.heal();
     for (const fault of this.world.faults) fault.remove();

@@ -38,6 +38,7 @@ describe("the simulated world keeps every promise", () => {
     const lives = await Promise.all(plans.map((plan) => simulate(plan)));
     const disposed = lives.reduce((sum, life) => sum + life.disposed, 0);
     expect(disposed).toBeGreaterThan(lives.length);
+    expect(lives.some(({ refused }) => refused > 0)).toBe(true);
   });
 
   test("a plan is decided by its seed alone", async () => {
