@@ -17,6 +17,17 @@ export const brokenFiles: Readonly<Record<string, BrokenStore>> = {
       }),
     "commit: a write replaces every field",
   ),
+  "a write that leaves transfer and evidence alone is taken for a move to another state": broken(
+    (right) =>
+      writes(right, (change) => {
+        const { before, after } = change;
+        const isMove = before && before.transfer === after.transfer && before.evidence === after.evidence;
+        if (!isMove) return change;
+        const { state, owner, fence, attempts, nextAttemptAt, updatedAt, revision } = after;
+        return { ...change, after: { ...before, state, owner, fence, attempts, nextAttemptAt, updatedAt, revision } };
+      }),
+    "commit: a write replaces any field alone",
+  ),
   "files are found by their path alone": broken(
     (right) => ({ getFile: (_, path) => right.getFile("u", path) }),
     "commit: files of different uploads do not meet",
