@@ -34,7 +34,7 @@ const coreAreas = {
 
 /** Files that implement a port on the real machine: the only ones that touch what the port stands for. */
 const coreGates = {
-  time: ["clock.ts", "s3/connections.ts", "s3/dial.ts", "snapshots.ts"],
+  time: ["clock.ts", "s3/connections.ts", "s3/dial.ts", "snapshots.ts", "source-reader.ts", "source-thread.ts"],
   randomness: ["random.ts"],
   files: [
     "file-system.ts",
@@ -42,7 +42,7 @@ const coreGates = {
     "node-folder-changes.ts",
     "node-spool-folder.ts",
     "ports/file-system.ts",
-    "snapshot-thread.ts",
+    "source-thread.ts",
     "walk-thread.ts",
     "watch-library.ts",
   ],

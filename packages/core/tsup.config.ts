@@ -8,7 +8,7 @@ export default defineConfig({
     "testing/index": "src/testing/index.ts",
     "tracing/index": "src/tracing/index.ts",
     // Worker threads, started by their URLs.
-    "snapshot-thread": "src/snapshot-thread.ts",
+    "source-thread": "src/source-thread.ts",
     "walk-thread": "src/walk-thread.ts",
     "watch-thread": "src/watch-thread.ts",
   },

@@ -1,5 +1,5 @@
 import { type ConformanceCase, objectStoreCases } from "@bucketline/conformance";
-import type { ObjectStoreCapabilities } from "@bucketline/core";
+import type { ObjectStore, ObjectStoreCapabilities } from "@bucketline/core";
 import { MemoryBuckets, MemoryObjectStore } from "@bucketline/core/testing";
 import { describe, expect, test } from "vitest";
 import { replaced } from "./broken/memory-harness.ts";
@@ -20,7 +20,7 @@ function casesOf(breaks: BrokenObjectStore["breaks"], capabilities: Capabilities
     const options = { state, buckets: ["b"], capabilities: { minPartSize: 64, ...capabilities } };
     const openHandle = () => {
       const right = new MemoryObjectStore(options);
-      return replaced(right, breaks(right, state));
+      return replaced<ObjectStore>(right, breaks(right, state));
     };
     return {
       store: openHandle(),

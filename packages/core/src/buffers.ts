@@ -6,8 +6,10 @@ interface Waiter {
 
 /** A buffer on loan. Give it back exactly once, when nobody reads it any more. */
 export interface Loan {
-  /** Exactly as long as asked for; its content is arbitrary. */
-  readonly bytes: Buffer;
+  /** Exactly as long as asked for, in memory of their own; their content is arbitrary. */
+  readonly bytes: Buffer<ArrayBuffer>;
+  /** `bytes` are these now, as many: where the memory was handed over to somebody, who gave this in return. */
+  replace(bytes: Buffer<ArrayBuffer>): void;
   release(): void;
 }
 
@@ -28,7 +30,7 @@ export class BufferPool {
   #lent = 0;
   readonly #line: Waiter[] = [];
   readonly #lentTo = new Map<string, number>();
-  readonly #free = new Map<number, Buffer[]>();
+  readonly #free = new Map<number, Buffer<ArrayBuffer>[]>();
   #freeBytes = 0;
 
   /** @param limit bytes */
@@ -53,15 +55,7 @@ export class BufferPool {
       this.#lend(borrower, capacity);
     else await this.#queue(capacity, signal, borrower);
     const whole = this.#take(capacity, borrower);
-    let returned = false;
-    return {
-      bytes: whole.subarray(0, size),
-      release: () => {
-        if (returned) return;
-        returned = true;
-        this.#giveBack(whole, borrower);
-      },
-    };
+    return new PooledLoan(whole, size, (bytes) => this.#giveBack(bytes, capacity, borrower));
   }
 
   #lend(borrower: string, size: number): void {
@@ -110,7 +104,7 @@ export class BufferPool {
     });
   }
 
-  #take(capacity: number, borrower: string): Buffer {
+  #take(capacity: number, borrower: string): Buffer<ArrayBuffer> {
     const kept = this.#free.get(capacity)?.pop();
     if (kept) {
       this.#freeBytes -= capacity;
@@ -129,13 +123,14 @@ export class BufferPool {
     }
   }
 
-  #giveBack(buffer: Buffer, borrower: string): void {
-    this.#returned(borrower, buffer.length);
-    if (this.#freeBytes + this.#lent + buffer.length <= this.limit) {
-      const same = this.#free.get(buffer.length);
-      if (same) same.push(buffer);
-      else this.#free.set(buffer.length, [buffer]);
-      this.#freeBytes += buffer.length;
+  /** @param whole is empty when its memory was handed over and lost */
+  #giveBack(whole: Buffer<ArrayBuffer>, capacity: number, borrower: string): void {
+    this.#returned(borrower, capacity);
+    if (whole.length === capacity && this.#freeBytes + this.#lent + capacity <= this.limit) {
+      const same = this.#free.get(capacity);
+      if (same) same.push(whole);
+      else this.#free.set(capacity, [whole]);
+      this.#freeBytes += capacity;
     }
     this.#serve();
   }
@@ -156,6 +151,29 @@ export class BufferPool {
       this.#lend(borrower, size);
       waiter.grant();
     }
+  }
+}
+
+class PooledLoan implements Loan {
+  #whole: Buffer<ArrayBuffer>;
+  #giveBack: ((whole: Buffer<ArrayBuffer>) => void) | undefined;
+  bytes: Buffer<ArrayBuffer>;
+
+  constructor(whole: Buffer<ArrayBuffer>, size: number, giveBack: (whole: Buffer<ArrayBuffer>) => void) {
+    this.#whole = whole;
+    this.#giveBack = giveBack;
+    this.bytes = whole.subarray(0, size);
+  }
+
+  replace(bytes: Buffer<ArrayBuffer>): void {
+    this.#whole = Buffer.from(bytes.buffer);
+    this.bytes = bytes;
+  }
+
+  release(): void {
+    const giveBack = this.#giveBack;
+    this.#giveBack = undefined;
+    giveBack?.(this.#whole);
   }
 }
 

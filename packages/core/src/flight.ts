@@ -134,6 +134,7 @@ export class Flight implements AttemptScope {
     return {
       stat: () => this.#ask(() => file.stat()),
       read: (target, position) => this.#ask(() => file.read(target, position)),
+      readHashed: async (...order) => await this.#ask(async () => await file.readHashed?.(...order)),
       close: () => this.#ask(() => file.close()),
     };
   }

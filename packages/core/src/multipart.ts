@@ -221,14 +221,15 @@ async function sendPart(
   const { start, length } = partRange(source.size, progressing.transfer.partSize, partNumber);
   const loan = await task.borrowToSend(length);
   try {
-    const checksum = await readExactly(source, task.file.path, loan.bytes, start);
+    const hashes = await readExactly(task, source, loan, start);
+    const { checksum } = hashes;
     const there = progressing.unrecorded.get(partNumber);
     const known = there?.checksum === checksum && there.size === length ? there : undefined;
     const address = { ...task.address, multipartId: progressing.multipartId };
     if (!known) loan.leaves();
     const begun = task.context.clock.monotonic();
     const receipt =
-      known ?? (await task.context.objects.uploadPart({ ...address, partNumber, body: loan.bytes, checksum }));
+      known ?? (await task.context.objects.uploadPart({ ...address, partNumber, body: loan.bytes, ...hashes }));
     const ms = task.context.clock.monotonic() - begun;
     if (receipt.checksum !== undefined && receipt.checksum !== checksum) throw partMismatch(task, partNumber);
     const part: FinishedPart = { partNumber, size: length, etag: receipt.etag, checksum };

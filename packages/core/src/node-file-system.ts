@@ -3,12 +3,14 @@ import { constants } from "node:fs";
 import { resolve, sep } from "node:path";
 import { SourceError } from "./errors.ts";
 import { FolderCalls, type FsAnswer, type FsCall, type FsSteps, sourceError, toFacts } from "./folder-calls.ts";
+import { HashedReads } from "./hashed-reads.ts";
 import { NodeFolderChanges } from "./node-folder-changes.ts";
+import { NodeOpenFile, SnapshotFile } from "./node-open-file.ts";
 import type { FileFacts, FileSystem, FolderEntry, OpenFile, SourceRoot, WalkOrder } from "./ports/file-system.ts";
 import type { ChangeResult, FilePlace, FolderChanges, FolderRoot } from "./ports/folder-changes.ts";
 import { leadsTo } from "./real-path.ts";
-import type { Snapshot } from "./snapshot-batch.ts";
 import { Snapshots } from "./snapshots.ts";
+import { SourceReader } from "./source-reader.ts";
 import { drive } from "./steps.ts";
 import { walkInThread } from "./threaded-walk.ts";
 import type { ScanEntry } from "./tree-walk.ts";
@@ -65,14 +67,14 @@ class NodeSourceRoot implements SourceRoot {
   readonly #fs: FsLike;
   readonly #calls: FolderCalls;
   /** Of the real disk only: a thread calls that, whatever this one calls. */
-  readonly #snapshots: Snapshots | undefined;
+  readonly #thread: { readonly snapshots: Snapshots; readonly hashed: HashedReads } | undefined;
   readonly path: string;
   readonly facts: FileFacts;
 
   constructor(fs: FsLike, path: string, facts: FileFacts) {
     this.#fs = fs;
     this.#calls = new FolderCalls(path, facts);
-    this.#snapshots = fs === nodeFs ? new Snapshots(path.endsWith(sep) ? path : path + sep) : undefined;
+    this.#thread = fs === nodeFs ? threadFor(path) : undefined;
     this.path = path;
     this.facts = facts;
   }
@@ -95,7 +97,7 @@ class NodeSourceRoot implements SourceRoot {
 
   async open(path: string, options?: { readonly follow?: boolean }): Promise<OpenFile> {
     const absolute = this.#calls.absolute(path);
-    const snapshot = await this.#snapshots?.take(absolute, options?.follow ?? false);
+    const snapshot = await this.#thread?.snapshots.take(absolute, options?.follow ?? false);
     if (snapshot) return new SnapshotFile(snapshot);
     // O_NONBLOCK: opening a FIFO would wait for a writer. O_NOFOLLOW and O_NONBLOCK do not exist on Windows.
     const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
@@ -106,7 +108,7 @@ class NodeSourceRoot implements SourceRoot {
       const facts = toFacts(await handle.stat({ bigint: true }));
       if (facts.kind !== "file") throw new SourceError("SOURCE_NOT_REGULAR", `${absolute} is no regular file.`);
       await this.#checkInside(handle, absolute, facts);
-      return new NodeOpenFile(handle, absolute);
+      return new NodeOpenFile(handle, absolute, this.#thread?.hashed);
     } catch (error) {
       await handle?.close().catch(() => {});
       throw await this.#drive(this.#calls.failure(error, absolute));
@@ -152,59 +154,11 @@ class NodeSourceRoot implements SourceRoot {
   }
 }
 
-/** A small file that has been read already. */
-class SnapshotFile implements OpenFile {
-  readonly snapshot: Snapshot;
-
-  constructor(snapshot: Snapshot) {
-    this.snapshot = snapshot;
-  }
-
-  async stat(): Promise<FileFacts> {
-    return this.snapshot.facts;
-  }
-
-  async read(target: Uint8Array, position: number): Promise<number> {
-    const bytes = this.snapshot.bytes.subarray(position, position + target.length);
-    target.set(bytes);
-    return bytes.length;
-  }
-
-  async close(): Promise<void> {}
-}
-
-class NodeOpenFile implements OpenFile {
-  readonly #handle: nodeFs.promises.FileHandle;
-  readonly #path: string;
-
-  constructor(handle: nodeFs.promises.FileHandle, path: string) {
-    this.#handle = handle;
-    this.#path = path;
-  }
-
-  async stat(): Promise<FileFacts> {
-    try {
-      return toFacts(await this.#handle.stat({ bigint: true }));
-    } catch (error) {
-      throw sourceError(error, this.#path);
-    }
-  }
-
-  async read(target: Uint8Array, position: number): Promise<number> {
-    let filled = 0;
-    try {
-      while (filled < target.length) {
-        const { bytesRead } = await this.#handle.read(target, filled, target.length - filled, position + filled);
-        if (bytesRead === 0) break;
-        filled += bytesRead;
-      }
-      return filled;
-    } catch (error) {
-      throw sourceError(error, this.#path);
-    }
-  }
-
-  async close(): Promise<void> {
-    await this.#handle.close().catch(() => {});
-  }
+/** One thread reads the small files of a root whole, and hashes the bodies of large ones. */
+function threadFor(path: string) {
+  const reader = new SourceReader();
+  return {
+    snapshots: new Snapshots(path.endsWith(sep) ? path : path + sep, reader),
+    hashed: new HashedReads(reader),
+  };
 }

@@ -12,7 +12,8 @@ export async function putFile(task: FileTask, source: Source): Promise<Evidence>
   const { context, file, stop } = task;
   const loan = await task.borrowToSend(source.size);
   try {
-    const checksum = await readExactly(source, file.path, loan.bytes, 0);
+    const hashes = await readExactly(task, source, loan, 0);
+    const { checksum } = hashes;
     if (source.made && checksum !== source.made.checksum) throw damaged(file.path);
     await checkUntouched(source, file.path);
     const arrived = file.attempts > 1 ? await findOurs(task, source, checksum) : undefined;
@@ -24,7 +25,7 @@ export async function putFile(task: FileTask, source: Source): Promise<Evidence>
       settings: task.settings,
       token: source.token,
       body: loan.bytes,
-      checksum,
+      ...hashes,
       condition: task.condition,
     };
     const begun = context.clock.monotonic();

@@ -17,7 +17,7 @@ import type { Ledger } from "./ledger.ts";
 import type { StepTrace } from "./pipeline/trace.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { OpenFile } from "./ports/file-system.ts";
-import type { ObjectSettings, ObjectStore, WriteCondition } from "./ports/object-store.ts";
+import type { ObjectSettings, ObjectStore, PutObjectRequest, WriteCondition } from "./ports/object-store.ts";
 import type { FileLedger } from "./ports/state-store.ts";
 import type { ProgressMeter } from "./progress.ts";
 import type { Throughput } from "./throughput.ts";
@@ -54,9 +54,36 @@ export interface Pace {
 }
 
 /** Memory for one body. Give it back exactly once. */
-export interface BodyLoan extends Loan {
+export class BodyLoan implements Loan {
+  readonly #loan: Loan;
+  readonly #pace: Pace;
+  readonly #size: number;
+  #hasLeft = false;
+
+  constructor(loan: Loan, pace: Pace) {
+    this.#loan = loan;
+    this.#pace = pace;
+    this.#size = loan.bytes.length;
+  }
+
+  get bytes(): Buffer<ArrayBuffer> {
+    return this.#loan.bytes;
+  }
+
+  replace(bytes: Buffer<ArrayBuffer>): void {
+    this.#loan.replace(bytes);
+  }
+
   /** The body is sent now; unless told, its bandwidth is given back with it. */
-  leaves(): void;
+  leaves(): void {
+    this.#hasLeft = true;
+    this.#pace.own(this.bytes);
+  }
+
+  release(): void {
+    if (!this.#hasLeft) this.#pace.refund(this.#size);
+    this.#loan.release();
+  }
 }
 
 /** How a transfer is asked to end early. */
@@ -150,25 +177,10 @@ export class FileTask {
   async borrowToSend(size: number): Promise<BodyLoan> {
     const { pace } = this;
     await pace.take(size);
-    let leaves = false;
-    const keepPace = () => {
-      if (!leaves) pace.refund(size);
-    };
     try {
-      const loan = await this.context.buffers.borrow(size, this.stop.abort, this.#file.uploadId);
-      return {
-        bytes: loan.bytes,
-        leaves: () => {
-          leaves = true;
-          pace.own(loan.bytes);
-        },
-        release: () => {
-          keepPace();
-          loan.release();
-        },
-      };
+      return new BodyLoan(await this.context.buffers.borrow(size, this.stop.abort, this.#file.uploadId), pace);
     } catch (error) {
-      keepPace();
+      pace.refund(size);
       throw error;
     }
   }
@@ -226,20 +238,30 @@ export function sourceBytes(source: Source, sent: number): number {
   return source.made === null ? sent : Math.floor((sent / Math.max(source.size, 1)) * source.facts.size);
 }
 
+/** What a store is told of a body, so that it can check it. */
+export type BodyHashes = Pick<PutObjectRequest, "checksum" | "sha256">;
+
 /**
- * Reads exactly the bytes that are to be sent from there.
+ * Fills the loan with exactly the bytes that are to be sent from there.
  * @throws SourceError `SOURCE_CHANGED` when the pinned file is shorter by now · BucketlineError `INTEGRITY` when the spooled
  *   output of its pipeline is
  */
 export async function readExactly(
+  { context, bucket, file }: FileTask,
   source: Source,
-  path: string,
-  target: Uint8Array,
+  loan: Loan,
   position: number,
-): Promise<Checksum> {
-  const read = await source.read(target, position);
-  if (read < target.length) throw source.made === null ? changed(path) : damaged(path);
-  return formatCrc32(crc32Of(target));
+): Promise<BodyHashes> {
+  const size = loan.bytes.length;
+  const withSha256 = context.objects.usesSha256?.(bucket) ?? false;
+  const { handle, made } = source;
+  // What a pipeline has made is elsewhere.
+  const isThread = made === null && handle.readHashed !== undefined;
+  const hashed = isThread ? await handle.readHashed?.(loan.bytes, position, withSha256) : undefined;
+  if (hashed) loan.replace(hashed.bytes);
+  const read = hashed?.read ?? (await source.read(loan.bytes, position));
+  if (read < size) throw made === null ? changed(file.path) : damaged(file.path);
+  return { checksum: formatCrc32(hashed?.crc32 ?? crc32Of(loan.bytes)), sha256: hashed?.sha256 };
 }
 
 /**

@@ -192,6 +192,25 @@ describe("a request goes where the SDK sends it", () => {
     expect(hashes).toEqual(["UNSIGNED-PAYLOAD", hash]);
   });
 
+  test("over http, a SHA-256 that is known already is not computed again", async () => {
+    const body = new TextEncoder().encode("body");
+    const asked: unknown[] = [];
+    for (const endpoint of ["https://store.example", "http://store.example"]) {
+      const sent: DirectRequest[] = [];
+      const path = directPath({ region: "eu-west-1", endpoint }, sent);
+      const before = path.usesSha256("b");
+      const input = { Bucket: "b", Key: "k", Body: body };
+      await path.putObject(input, { sha256: "as it was handed over" });
+      await path.uploadPart({ ...input, PartNumber: 1, UploadId: "u" }, { sha256: "of the part" });
+      const hashes = sent.map((request) => partsOf(request).headers["x-amz-content-sha256"]);
+      asked.push([before, path.usesSha256("b"), path.usesSha256("another"), ...hashes]);
+    }
+    expect(asked).toEqual([
+      [false, false, false, "UNSIGNED-PAYLOAD", "UNSIGNED-PAYLOAD"],
+      [false, true, false, "as it was handed over", "of the part"],
+    ]);
+  });
+
   test("what is signed in other ways is left to the SDK", async () => {
     const client = createS3Client({ region: "eu-west-1", credentials });
     for (const bucket of ["logs--euw1-az1--x-s3", "arn:aws:s3::111122223333:accesspoint/mfzwi23gnjvgw.mrap"])

@@ -6,6 +6,7 @@ import type { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { NodeFileSystem } from "../src/node-file-system.ts";
 import { Snapshots } from "../src/snapshots.ts";
+import { SourceReader } from "../src/source-reader.ts";
 
 /** The threads that were started, and what the next ones do instead of reading. */
 const threads = vi.hoisted(() => ({ started: [] as Worker[], program: undefined as string | undefined }));
@@ -24,8 +25,8 @@ vi.mock("node:worker_threads", async (load) => {
 
 /** Files that are opened one by one before a thread is worth its start. */
 const BEFORE = 64;
-const READY = 'const { parentPort } = require("node:worker_threads"); parentPort.postMessage("ready");';
-const SILENT = `${READY} parentPort.on("message", () => {});`;
+const PORT = 'const { parentPort } = require("node:worker_threads");';
+const SILENT = `${PORT} parentPort.on("message", () => {});`;
 
 let folder: string;
 beforeEach(async () => {
@@ -44,8 +45,8 @@ async function files(count: number): Promise<string[]> {
   return paths;
 }
 
-async function warmed(): Promise<Snapshots> {
-  const snapshots = new Snapshots(folder + sep);
+async function warmed(reader = new SourceReader()): Promise<Snapshots> {
+  const snapshots = new Snapshots(folder + sep, reader);
   for (let count = 0; count < BEFORE; count++) await snapshots.take(join(folder, "missing"), false);
   return snapshots;
 }
@@ -64,8 +65,8 @@ describe.runIf(process.platform === "linux")("a thread that reads files", () => 
   });
 
   test.each([
-    ["breaks while it works", `${READY} parentPort.on("message", () => { throw new Error("broken"); });`],
-    ["has no memory left", `${READY} parentPort.on("message", () => { for (const all = []; ; ) all.push({ all }); });`],
+    ["breaks while it works", `${PORT} parentPort.on("message", () => { throw new Error("broken"); });`],
+    ["has no memory left", `${PORT} parentPort.on("message", () => { for (const all = []; ; ) all.push({ all }); });`],
     ["cannot even begin", 'throw new Error("broken");'],
   ])("and %s loses no file, and has no successor", async (_, program) => {
     const paths = await files(100);
@@ -88,13 +89,14 @@ describe.runIf(process.platform === "linux")("a thread that reads files", () => 
   test("and hangs, as on a disk that does not answer, holds up no other folder", async () => {
     const [path = ""] = await files(1);
     threads.program = SILENT;
-    const hanging = [await warmed(), await warmed()];
+    const readers = [new SourceReader(), new SourceReader()];
+    const hanging = await Promise.all(readers.map(warmed));
     const settled: unknown[] = [];
     for (const snapshots of hanging) void snapshots.take(path, false).then((snapshot) => settled.push(snapshot));
     await expect.poll(() => threads.started.length).toBe(2);
     expect(await (await warmed()).take(path, false)).toBeUndefined();
     expect([settled, threads.started.length]).toEqual([[], 2]);
-    for (const snapshots of hanging) snapshots.end();
+    for (const reader of readers) reader.end();
     await expect.poll(() => settled).toEqual([undefined, undefined]);
   });
 });

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { NodeFileSystem } from "../src/node-file-system.ts";
 import type { OpenFile, SourceRoot } from "../src/ports/file-system.ts";
 import { Snapshots } from "../src/snapshots.ts";
+import { SourceReader } from "../src/source-reader.ts";
 
 /** Files that are opened one by one before a thread is worth its start. */
 const BEFORE = 64;
@@ -17,7 +18,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 async function warmed(): Promise<Snapshots> {
-  const snapshots = new Snapshots(folder + sep);
+  const snapshots = new Snapshots(folder + sep, new SourceReader());
   for (let count = 0; count < BEFORE; count++) await snapshots.take(join(folder, "missing"), false);
   return snapshots;
 }

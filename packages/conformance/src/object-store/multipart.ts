@@ -4,12 +4,14 @@ import {
   begin,
   checkAbsent,
   checkObject,
+  checkReceipt,
   checksumOf,
   completeRequest,
   joined,
   openMultiparts,
   refused,
   sendPart,
+  sha256Of,
   someBytes,
   textBytes,
   twoParts,
@@ -98,6 +100,20 @@ export const multipartCases: ObjectStoreCases = {
     const request = { ...begun, partNumber: 1, body: textBytes("body"), checksum: checksumOf(textBytes("other")) };
     await refused(harness.store.uploadPart(request), "integrity");
     assert.deepEqual(await harness.store.listParts(begun), []);
+  },
+
+  "a part's SHA-256 that comes along is believed by no store that uses it": async (harness) => {
+    const { store } = harness;
+    const begun = await begin(harness, "a");
+    const body = textBytes("body");
+    const part = { ...begun, partNumber: 1, body, checksum: checksumOf(body) };
+    checkReceipt(store, await store.uploadPart({ ...part, sha256: sha256Of(body) }), part.checksum);
+    if (store.usesSha256?.(harness.bucket))
+      await assert.rejects(store.uploadPart({ ...part, partNumber: 2, sha256: sha256Of(textBytes("other")) }));
+    assert.deepEqual(
+      (await store.listParts(begun)).map(({ partNumber }) => partNumber),
+      [1],
+    );
   },
 
   "part numbers out of range are refused": async (harness) => {

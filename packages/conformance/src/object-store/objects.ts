@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type {
   Checksum,
@@ -13,6 +14,10 @@ import type { ObjectStoreHarness } from "./harness.ts";
 /** Computed here and not by core, so that the suite does not agree with core's mistakes. */
 export function checksumOf(bytes: Uint8Array): Checksum {
   return `crc32:${crc32(bytes).toString(16).padStart(8, "0")}`;
+}
+
+export function sha256Of(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }
 
 /** Bytes that differ from place to place and from seed to seed. */

@@ -7,6 +7,7 @@ import {
   checksumOf,
   putRequest,
   refused,
+  sha256Of,
   someBytes,
   textBytes,
 } from "./objects.ts";
@@ -47,6 +48,18 @@ export const putCases: ObjectStoreCases = {
     await harness.store.putObject(stands);
     await refused(harness.store.putObject(putRequest(harness, "b", textBytes("bytes"), wrong)), "integrity");
     await checkObject(harness, stands.key, { bytes: stands.body, token: stands.token });
+  },
+
+  "a SHA-256 that comes along is believed by no store that uses it": async (harness) => {
+    const { store } = harness;
+    const body = textBytes("body");
+    const request = putRequest(harness, "a", body, { sha256: sha256Of(body) });
+    checkReceipt(store, await store.putObject(request), request.checksum);
+    await checkObject(harness, request.key, { bytes: body, token: request.token });
+    if (!store.usesSha256?.(harness.bucket)) return;
+    const wrong = putRequest(harness, "b", body, { sha256: sha256Of(textBytes("other")) });
+    await assert.rejects(store.putObject(wrong));
+    await checkAbsent(harness, wrong.key);
   },
 
   "If-None-Match lets only the first put pass": async (harness) => {

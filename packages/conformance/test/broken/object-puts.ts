@@ -18,6 +18,11 @@ export const brokenPuts: Readonly<Record<string, BrokenObjectStore>> = {
     "put: a token comes back as it was, whatever it is",
     "keys: every key names an object of its own",
   ),
+  "uses the SHA-256 of bodies without looking at it": broken(
+    () => ({ usesSha256: () => true }),
+    "put: a SHA-256 that comes along is believed by no store that uses it",
+    "multipart: a part's SHA-256 that comes along is believed by no store that uses it",
+  ),
   "an empty body is refused": broken(
     (right) => ({
       putObject: async (request) => {

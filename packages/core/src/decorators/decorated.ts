@@ -4,7 +4,7 @@ import type { ListRequest, ObjectStore } from "../ports/object-store.ts";
 export type Listing = "listObjects" | "listMultiparts";
 
 /** The methods that make one request and resolve once. */
-export type Operation = Exclude<keyof ObjectStore, "capabilities" | "close" | Listing>;
+export type Operation = Exclude<keyof ObjectStore, "capabilities" | "usesSha256" | "close" | Listing>;
 
 /** What every request has. */
 export interface CallRequest {
@@ -35,6 +35,7 @@ export function decorated(inner: ObjectStore, advice: Advice): ObjectStore {
     get capabilities() {
       return inner.capabilities;
     },
+    usesSha256: (bucket) => inner.usesSha256?.(bucket) ?? false,
     checkBucket: (request) => advice.call("checkBucket", request, (r) => inner.checkBucket(r)),
     putObject: (request) => advice.call("putObject", request, (r) => inner.putObject(r)),
     putStream: (request) => advice.call("putStream", request, (r) => inner.putStream(r)),

@@ -77,7 +77,24 @@ export interface OpenFile {
   stat(): Promise<FileFacts>;
   /** Fills `target` from byte `position`; returns how many bytes it got, fewer only at the end of the file. */
   read(target: Uint8Array, position: number): Promise<number>;
+  /**
+   * Optional, for speed: reads as `read` does, and hashes what it reads, elsewhere than on the host's thread.
+   * @param target has its memory for itself. It may be taken away: then `bytes` are in its place, as many, and `target` is empty
+   * @returns undefined when it is not worth it; `target` is as it was then
+   */
+  readHashed?(target: Uint8Array<ArrayBuffer>, position: number, withSha256: boolean): Promise<HashedBytes | undefined>;
   close(): Promise<void>;
+}
+
+/** What was read, and its hashes. */
+export interface HashedBytes {
+  readonly bytes: Buffer<ArrayBuffer>;
+  /** How many of them are of the file; fewer than there are only at its end. */
+  readonly read: number;
+  /** Of those, as zlib has it. */
+  readonly crc32: number;
+  /** In hex; undefined: whoever needs it computes it. */
+  readonly sha256?: string | undefined;
 }
 
 /**

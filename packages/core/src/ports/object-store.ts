@@ -63,6 +63,8 @@ interface ObjectWrite extends ObjectAddress {
 export interface PutObjectRequest extends ObjectWrite {
   readonly body: Uint8Array;
   readonly checksum: Checksum;
+  /** Of the body, in hex, for a store that `usesSha256`; it computes one itself where there is none. */
+  readonly sha256?: string | undefined;
   readonly condition?: WriteCondition | undefined;
 }
 
@@ -90,6 +92,8 @@ export interface UploadPartRequest extends MultipartAddress {
   readonly partNumber: number;
   readonly body: Uint8Array;
   readonly checksum: Checksum;
+  /** As in PutObjectRequest. */
+  readonly sha256?: string | undefined;
 }
 
 /** Makes the object of a multipart upload's parts. */
@@ -234,6 +238,12 @@ export interface MultipartUploads {
  */
 export interface ObjectStore extends ObjectReads, ObjectWrites, MultipartUploads {
   readonly capabilities: ObjectStoreCapabilities;
+
+  /**
+   * Optional, for speed: whether it needs the SHA-256 of every body it writes to the bucket, so that whoever reads the
+   * bytes may compute it on the way. May be asked before it is known, and says false then.
+   */
+  usesSha256?(bucket: string): boolean;
 
   /** Closes connections. No other method may be called afterwards. */
   close(): Promise<void>;

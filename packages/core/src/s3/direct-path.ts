@@ -3,7 +3,7 @@ import type { S3Client } from "@aws-sdk/client-s3";
 import { systemClock } from "../clock.ts";
 import type { WriteAnswer } from "./answers.ts";
 import type { Connections } from "./connections.ts";
-import type { DataPath, PartInput, PutInput } from "./data-path.ts";
+import type { DataPath, PartInput, PutInput, WriteOptions } from "./data-path.ts";
 import { type BucketTarget, resolveTarget } from "./endpoint.ts";
 import { Exchange } from "./exchange.ts";
 import { type AnswerHeaders, Refusal } from "./refusal.ts";
@@ -54,6 +54,8 @@ export class DirectPath implements DataPath {
   readonly #sdk: DataPath;
   readonly #signer = new RequestSigner();
   readonly #targets = new Map<string, Promise<BucketTarget | undefined>>();
+  /** Buckets for which bodies are part of the signature. */
+  readonly #signed = new Set<string>();
   #lastDate: string | undefined;
 
   constructor({ client, connections, signBodies, sdk }: DirectPathOptions) {
@@ -63,20 +65,24 @@ export class DirectPath implements DataPath {
     this.#sdk = sdk;
   }
 
-  async putObject(input: PutInput, options: { readonly abortSignal?: AbortSignal }): Promise<WriteAnswer> {
+  usesSha256(bucket: string): boolean {
+    return this.#signed.has(bucket);
+  }
+
+  async putObject(input: PutInput, options: WriteOptions): Promise<WriteAnswer> {
     const target = await this.#targetOf(input);
     if (!target) return this.#sdk.putObject(input, options);
     const headers = headersOf(input, input.ContentType || undefined);
     for (const name in input.Metadata) headers.push([`x-amz-meta-${name}`, input.Metadata[name] as string]);
-    return this.#send(target, input, "x-id=PutObject", headers, options.abortSignal);
+    return this.#send(target, input, "x-id=PutObject", headers, options);
   }
 
-  async uploadPart(input: PartInput, options: { readonly abortSignal?: AbortSignal }): Promise<WriteAnswer> {
+  async uploadPart(input: PartInput, options: WriteOptions): Promise<WriteAnswer> {
     const target = await this.#targetOf(input);
     if (!target) return this.#sdk.uploadPart(input, options);
     const upload = encodeUri(input.UploadId ?? "");
     const query = `partNumber=${input.PartNumber}&uploadId=${upload}&x-id=UploadPart`;
-    return this.#send(target, input, query, headersOf(input, undefined), options.abortSignal);
+    return this.#send(target, input, query, headersOf(input, undefined), options);
   }
 
   async close(): Promise<void> {
@@ -91,8 +97,15 @@ export class DirectPath implements DataPath {
     if (known !== undefined) return known;
     const target = resolveTarget(this.#client, Bucket);
     this.#targets.set(Bucket, target);
-    target.catch(() => this.#targets.delete(Bucket));
+    target.then(
+      (found) => found && this.#signs(found) && this.#signed.add(Bucket),
+      () => this.#targets.delete(Bucket),
+    );
     return target;
+  }
+
+  #signs({ secure }: BucketTarget): boolean {
+    return !secure || this.#signBodies;
   }
 
   async #send(
@@ -100,12 +113,12 @@ export class DirectPath implements DataPath {
     { Key = "", Body: body }: PutInput | PartInput,
     query: string,
     headers: Header[],
-    signal: AbortSignal | undefined,
+    { abortSignal: signal, sha256 }: WriteOptions,
   ): Promise<WriteAnswer> {
     const path = target.basePath + encodeKey(Key);
     const credentials = await this.#client.config.credentials();
     signal?.throwIfAborted();
-    const payloadHash = target.secure && !this.#signBodies ? "UNSIGNED-PAYLOAD" : hash("sha256", body);
+    const payloadHash = this.#signs(target) ? (sha256 ?? hash("sha256", body)) : "UNSIGNED-PAYLOAD";
     const sentAt = systemClock.now();
     const date = this.#signer.dateOf(sentAt + this.#client.config.systemClockOffset);
     headers.push(...target.headers, ["content-length", `${body.length}`]);

@@ -141,6 +141,10 @@ export class S3ObjectStore implements ObjectStore {
     };
   }
 
+  usesSha256(bucket: string): boolean {
+    return this.#data.usesSha256(bucket);
+  }
+
   async checkBucket(request: BucketRequest): Promise<void> {
     const input = bucketInput(request);
     await this.#call("checkBucket", request, async (options) => {
@@ -160,7 +164,7 @@ export class S3ObjectStore implements ObjectStore {
     this.#refuseCondition("putObject", request);
     return this.#call("putObject", request, async (options, call) => {
       const input = putInput(request, this.#checksums, call);
-      return receiptOf(await this.#data.putObject(input, options), call);
+      return receiptOf(await this.#data.putObject(input, { ...options, sha256: request.sha256 }), call);
     });
   }
 
@@ -276,7 +280,7 @@ export class S3ObjectStore implements ObjectStore {
   async uploadPart(request: UploadPartRequest): Promise<WriteReceipt> {
     return this.#call("uploadPart", request, async (options, call) => {
       const input = partInput(request, this.#checksums);
-      return receiptOf(await this.#data.uploadPart(input, options), call);
+      return receiptOf(await this.#data.uploadPart(input, { ...options, sha256: request.sha256 }), call);
     });
   }
 

@@ -1,11 +1,18 @@
 import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync } from "node:fs";
 import { parentPort } from "node:worker_threads";
+import { crc32Of } from "./checksum.ts";
+import type { BodyOrder, BodyReply } from "./hashed-reads.ts";
 import { type SnapshotOrder, type SnapshotReply, SnapshotWriter } from "./snapshot-batch.ts";
 
-// Read in one go: longer files are left to whoever reads them piece by piece.
+// Every order has one reply, in their order.
 const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
 
-parentPort?.on("message", (order: SnapshotOrder) => {
+parentPort?.on("message", (order: SnapshotOrder | BodyOrder) => {
+  if ("descriptor" in order) readBody(order);
+  else readFiles(order);
+});
+
+function readFiles(order: SnapshotOrder): void {
   const { prefix, follow, limit } = order;
   const paths = order.paths.split("\0");
   const writer = new SnapshotWriter(paths.length, limit);
@@ -13,8 +20,7 @@ parentPort?.on("message", (order: SnapshotOrder) => {
   for (const path of paths) if (!take(path, flags, prefix, limit, writer)) writer.nothing();
   const reply: SnapshotReply = writer.take();
   parentPort?.postMessage(reply, [reply.bytes.buffer as ArrayBuffer, reply.numbers.buffer as ArrayBuffer]);
-});
-parentPort?.postMessage("ready");
+}
 
 /** @returns false for all that is not a small regular file inside the root that nobody touches meanwhile */
 function take(path: string, flags: number, prefix: string, limit: number, writer: SnapshotWriter): boolean {
@@ -40,4 +46,29 @@ function take(path: string, flags: number, prefix: string, limit: number, writer
   } finally {
     if (descriptor !== undefined) closeSync(descriptor);
   }
+}
+
+/** Read and hashed at a time, so that the bytes are still in the core's cache. */
+const SLICE = 256 * 1024;
+
+function readBody({ descriptor, position, target, withSha256 }: BodyOrder): void {
+  // Loaded by those threads only that need it.
+  const sha256 = withSha256 ? process.getBuiltinModule("node:crypto").createHash("sha256") : undefined;
+  let [filled, crc32, readMs, isRead] = [0, 0, 0, true];
+  try {
+    while (filled < target.length) {
+      const begun = performance.now();
+      const read = readSync(descriptor, target, filled, Math.min(SLICE, target.length - filled), position + filled);
+      readMs += performance.now() - begun;
+      if (read === 0) break;
+      const slice = target.subarray(filled, filled + read);
+      crc32 = crc32Of(slice, crc32);
+      sha256?.update(slice);
+      filled += read;
+    }
+  } catch {
+    isRead = false;
+  }
+  const reply: BodyReply = { target, isRead, read: filled, crc32, sha256: sha256?.digest("hex"), readMs };
+  parentPort?.postMessage(reply, [target.buffer]);
 }
